@@ -1,0 +1,121 @@
+"""AutoAugment's CIFAR-10 policy (Cubuk et al., CVPR 2019), which is the strong part of the query view at 32 pixels.
+
+Each image draws one of 25 sub-policies; each of its two stages happens with its own probability and, where the
+operation has a direction, with a random sign. Two variants:
+
+released     DeepVoltaire/AutoAugment as the MaskCon code copies it: grey 128 as fill, rotations of one sign, bicubic shears
+torchvision  torchvision.transforms.AutoAugment(CIFAR10): black as fill, rotations of both signs, nearest-pixel shears
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from harness import errors
+from harness.augment import _affine, _colour, _sub_policies
+
+# (images (n, C, H, W), values (n,) float64 on the host) -> images; a value is a magnitude with its sign
+Operation = Callable[[Tensor, Tensor], Tensor]
+
+COLOUR: dict[str, Operation] = {
+    "brightness": lambda images, values: _colour.brightness(images, 1 + values),
+    "color": lambda images, values: _colour.saturation(images, 1 + values),
+    "contrast": lambda images, values: _colour.contrast(images, 1 + values),
+    "sharpness": lambda images, values: _colour.sharpness(images, 1 + values),
+    "posterize": _colour.posterize,
+    "solarize": _colour.solarize,
+    "autocontrast": lambda images, values: _colour.autocontrast(images),
+    "equalize": lambda images, values: _colour.equalize(images),
+    "invert": lambda images, values: _colour.invert(images),
+}
+# NOTE: the released code gives PIL the shift itself, torchvision inverts it. Both shear about the corner (0, 0), and
+# torchvision's tan(atan(magnitude)) is the magnitude.
+RELEASED: dict[str, Operation] = COLOUR | {
+    "shear_x": functools.partial(_affine.shear_x_bicubic, fill=128),
+    "shear_y": functools.partial(_affine.shear_y_bicubic, fill=128),
+    "translate_x": functools.partial(_affine.translate_x, fill=128),
+    "translate_y": functools.partial(_affine.translate_y, fill=128),
+    "rotate": functools.partial(_affine.rotate, fill=128),
+}
+TORCHVISION: dict[str, Operation] = COLOUR | {
+    "shear_x": functools.partial(_affine.shear_x, fill=0),
+    "shear_y": functools.partial(_affine.shear_y, fill=0),
+    "translate_x": lambda images, values: _affine.translate_x(images, -values, fill=0),
+    "translate_y": lambda images, values: _affine.translate_y(images, -values, fill=0),
+    "rotate": functools.partial(_affine.rotate, fill=0),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One implementation of the policy."""
+
+    operations: dict[str, Operation]
+    signed: tuple[str, ...]  # operations whose magnitude gets a random sign
+    magnitudes: Callable[[int, int], dict[str, list[float]]]  # (height, width) -> ten per operation
+
+
+VARIANTS = {
+    "released": Variant(RELEASED, _sub_policies.SIGNED, _sub_policies.released_magnitudes),
+    "torchvision": Variant(TORCHVISION, (*_sub_policies.SIGNED, "rotate"), _sub_policies.torchvision_magnitudes),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage does to each of N images, on the host."""
+
+    operation: Tensor  # (N,) int64, index into the variant's operations, or their number: nothing
+    values: Tensor  # (N,) float64, magnitudes with their signs
+
+
+def apply(images: Tensor, generator: torch.Generator, *, policy: str = "released") -> Tensor:
+    """Apply the policy to each image. (N, C, H, W) to the same shape."""
+    if policy not in VARIANTS:
+        raise errors.unknown("AutoAugment policy", policy, VARIANTS)
+    operations = list(VARIANTS[policy].operations.values())
+    for stage in draw(len(images), images.shape[2], images.shape[3], generator, policy):
+        images = apply_stage(images, stage, operations)
+    return images
+
+
+def draw(count: int, height: int, width: int, generator: torch.Generator, policy: str) -> tuple[Stage, Stage]:
+    """Both stages for N = `count` images, from five draws per image whatever comes up."""
+    operation, probability, values, signed = _table(policy, height, width)  # (25, 2) each
+    chosen = torch.randint(len(operation), (count,), generator=generator)
+    happens = torch.rand(count, 2, generator=generator) < probability[chosen]
+    signs = 2 * torch.randint(2, (count, 2), generator=generator) - 1
+    values = torch.where(signed[chosen], signs * values[chosen], values[chosen])
+    operation = torch.where(happens, operation[chosen], len(VARIANTS[policy].operations))
+    return Stage(operation[:, 0], values[:, 0]), Stage(operation[:, 1], values[:, 1])
+
+
+def apply_stage(images: Tensor, stage: Stage, operations: list[Operation]) -> Tensor:
+    """Apply each operation once, to all images that drew it: they are sorted by operation, then sorted back."""
+    order = torch.argsort(stage.operation, stable=True)  # (N,)
+    back = torch.argsort(order)
+    sizes = torch.bincount(stage.operation, minlength=len(operations) + 1).tolist()
+    *groups, untouched = images.index_select(0, order.to(images.device, non_blocking=True)).split(sizes)
+    *values, _ = stage.values[order].split(sizes)
+    work = zip(operations, groups, values, strict=True)
+    done = [operation(group, value) for operation, group, value in work if len(group)]
+    return torch.cat([*done, untouched]).index_select(0, back.to(images.device, non_blocking=True))
+
+
+@functools.cache
+def _table(policy: str, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The sub-policies as tensors (25, 2): operation index, probability, magnitude, whether it gets a random sign."""
+    variant = VARIANTS[policy]
+    names = list(variant.operations)
+    magnitudes = variant.magnitudes(height, width)
+    stages = [stage for sub_policy in _sub_policies.SUB_POLICIES for stage in sub_policy]
+    operation = torch.tensor([names.index(name) for name, _, _ in stages])
+    probability = torch.tensor([probability for _, probability, _ in stages])
+    values = torch.tensor([magnitudes[name][index or 0] for name, _, index in stages], dtype=torch.float64)
+    signed = torch.tensor([name in variant.signed for name, _, _ in stages])
+    return operation.view(-1, 2), probability.view(-1, 2), values.view(-1, 2), signed.view(-1, 2)

@@ -1,0 +1,84 @@
+"""Crop a random box and resize it: torchvision's RandomResizedCrop with PIL's bilinear filter, bit for bit.
+
+The boxes of a batch are drawn at once, and each axis is resized by one batched matrix product.
+
+N images of C channels and H × W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from harness.augment import _resample
+
+TRIES = 10  # torchvision's: boxes drawn before it falls back to the largest centred box of an allowed ratio
+
+
+def apply(
+    images: Tensor,
+    generator: torch.Generator,
+    *,
+    size: int | tuple[int, int],
+    scale: tuple[float, float] = (0.2, 1.0),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> Tensor:
+    """Boxes with an area in `scale` (share of the image) and width / height in `ratio`. Returns (N, C, *size)."""
+    boxes = draw_boxes(len(images), images.shape[2], images.shape[3], generator, scale, ratio)
+    return resize_boxes(images, boxes, size)
+
+
+def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
+    """PIL's bilinear resize of whole images to `size` (a number: square). (N, C, H, W) to (N, C, *size) float32."""
+    height, width = images.shape[2:]
+    return resize_boxes(images, torch.tensor([[0, 0, height, width]]), size)
+
+
+def resize_boxes(images: Tensor, boxes: Tensor, size: int | tuple[int, int]) -> Tensor:
+    """Cut each image's box (top, left, height, width) out and resize it as PIL's `crop` and `resize(BILINEAR)` do.
+
+    boxes: (N, 4) int64 on the host, or (1, 4) for all. Returns (N, C, *size) float32 integer levels.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    top, left, box_height, box_width = boxes.unbind(dim=1)
+    images = _resample.columns(images.to(torch.float32), left, box_width, width)  # (N, C, H, width)
+    return _resample.rows(images, top, box_height, height)  # (N, C, height, width)
+
+
+def draw_boxes(
+    count: int,
+    height: int,
+    width: int,
+    generator: torch.Generator,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+) -> Tensor:
+    """Boxes (top, left, height, width) as RandomResizedCrop.get_params draws them. (count, 4) int64."""
+    area, shape, down, right = torch.rand(4, count, TRIES, generator=generator, dtype=torch.float64)
+    area = height * width * (scale[0] + (scale[1] - scale[0]) * area)  # (count, TRIES)
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    shape = torch.exp(low + (high - low) * shape)  # width / height
+    box_width = torch.round(torch.sqrt(area * shape))
+    box_height = torch.round(torch.sqrt(area / shape))
+    fits = (box_width > 0) & (box_width <= width) & (box_height > 0) & (box_height <= height)
+    free_rows, free_columns = height - box_height, width - box_width
+    # A draw just below 1 can round up to free + 1.
+    top = torch.minimum(torch.floor(down * (free_rows + 1)), free_rows)
+    left = torch.minimum(torch.floor(right * (free_columns + 1)), free_columns)
+    boxes = torch.stack([top, left, box_height, box_width], dim=2)  # (count, TRIES, 4)
+    first = fits.to(torch.int64).argmax(dim=1)  # the first that fits
+    chosen = boxes[torch.arange(count), first].to(torch.int64)
+    centred = torch.tensor(centre_box(height, width, ratio))
+    return torch.where(fits.any(dim=1, keepdim=True), chosen, centred)
+
+
+def centre_box(height: int, width: int, ratio: tuple[float, float]) -> tuple[int, int, int, int]:
+    """The fallback: the whole image, trimmed on one axis to the nearest allowed ratio. (top, left, height, width)."""
+    box_height, box_width = height, width
+    if width / height < min(ratio):
+        box_height = round(width / min(ratio))
+    elif width / height > max(ratio):
+        box_width = round(height * max(ratio))
+    return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width

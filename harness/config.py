@@ -1,0 +1,224 @@
+"""A trial: one frozen, validated set of settings, and the id under which its results are kept.
+
+    resolve("cifar100", "maskcon", overrides={"weight": "0.5"}).trial_id
+
+Settings come from, each layer over the one before: field default < dataset < method < preset < spec < `--set`.
+The defaults are the preset `paper`: what the paper's text says, and the released code wherever the text is silent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness import datasets, errors, methods, presets
+from harness.errors import UsageError
+from harness.settings import Setting
+
+
+def _setting(default: Any, doc: str, **limits: Any) -> Any:
+    return field(default=default, metadata={"setting": Setting(default, doc, **limits)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """Every setting of one training. Comments give the paper's symbol and the released code's flag."""
+
+    dataset: str = _setting("cifar100", "what it trains on")
+    method: str = _setting("maskcon", "how it trains")
+    seed: int = _setting(0, "seed of every random stream", at_least=0)
+
+    weight: float = _setting(1.0, "share of the coarse part", at_least=0, at_most=1, group="weight")  # w; --w
+    temperature: float = _setting(
+        0.05, "sharpness of the soft relations, 0 to inf", at_least=0, group="temperature"
+    )  # τ; --t
+    contrastive_temperature: float = _setting(0.1, "divides all logits", at_least=1e-4, group="bank")  # τ0; --t0
+    bank_size: int = _setting(8192, "keys remembered", at_least=1, group="bank")  # P; --K
+    key_momentum: float = _setting(
+        0.99, "of the key encoder's moving average", at_least=0, at_most=1, group="bank"
+    )  # m; --m; not in the paper
+    own_keys: str = _setting(
+        "exclude", "older keys of the same image in the bank", choices=("exclude", "keep"), group="bank"
+    )  # Eq. 11
+    projector_hidden: int = _setting(512, "width of the projector's hidden layer", at_least=1, group="bank")
+    projection_dimension: int = _setting(128, "width of a projection", at_least=1, group="bank")  # D; --dim
+
+    encoder: str = _setting("resnet18", "the backbone", choices=("resnet18", "resnet34", "resnet50", "small"))
+    initialisation: str = _setting("imagenet", "initial encoder weights", choices=("imagenet", "random"))
+    image_size: int = _setting(32, "pixels a side", at_least=4, at_most=1024)
+    grouping: str = _setting("default", "which coarse classes, where a dataset has several")
+    policy: str = _setting("released", "variant of AutoAugment's CIFAR-10 policy", choices=("released", "torchvision"))
+    train_limit: int | None = _setting(
+        None, "train on this many images only", kind=int, at_least=2, optional=True
+    )
+    test_limit: int | None = _setting(None, "test on this many images only", kind=int, at_least=2, optional=True)
+
+    epochs: int = _setting(200, "passes over the training images", at_least=1)  # --epochs
+    batch_size: int = _setting(128, "images a step", at_least=2)  # --batch_size
+    lr: float = _setting(0.02, "peak learning rate of SGD", at_least=0)  # --lr
+    warmup_epochs: int = _setting(
+        5, "epochs of linear warm-up before the cosine, at most a tenth of all", at_least=0
+    )  # not in the paper
+    sgd_momentum: float = _setting(0.9, "momentum of SGD", at_least=0, at_most=1)
+    weight_decay: float = _setting(5e-4, "of SGD, on all parameters", at_least=0)
+    precision: str = _setting("fp32", "of the networks; losses are always fp32", choices=("fp32", "bf16"))
+    data_digest: str | None = _setting(
+        None, "set where the local files are not the published ones", kind=str, optional=True
+    )
+
+    eval_every: int = _setting(10, "epochs between evaluations", at_least=1, identity=False)
+    device: str = _setting("auto", "auto, cpu or cuda", choices=("auto", "cpu", "cuda"), identity=False)
+    threads: int | None = _setting(
+        None, "CPU threads of the trial", kind=int, at_least=1, optional=True, identity=False
+    )
+
+    options: Mapping[str, Any] = field(default_factory=dict)  # settings that only this method has
+
+    def __post_init__(self) -> None:
+        for name, setting in fields().items():
+            object.__setattr__(self, name, setting.check(name, getattr(self, name)))
+        known = methods.options(self.method)
+        for name in self.options:
+            if name not in known:
+                raise errors.unknown(f"option of the method {self.method}", name, known)
+        checked = {name: known[name].check(name, value) for name, value in self.options.items()}
+        object.__setattr__(self, "options", checked)
+        dataset = datasets.load(self.dataset)
+        if self.grouping != "default" and self.grouping not in dataset.groupings:
+            raise errors.unknown(f"grouping of {self.dataset}", self.grouping, dataset.groupings)
+        if self.encoder == "small" and self.initialisation == "imagenet":
+            raise UsageError(
+                "encoder='small' has no ImageNet weights: add --set initialisation=random, or choose a ResNet."
+            )
+        if "bank" in self.uses and self.bank_size < self.batch_size:
+            raise UsageError(
+                f"bank_size={self.bank_size} is smaller than batch_size={self.batch_size}: the bank must hold at least "
+                f"one batch; try bank_size={self.batch_size} or more."
+            )
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """The groups of settings that matter to this trial's method."""
+        return methods.uses(self.method, dict(self.options))
+
+    def replace(self, **changes: Any) -> TrialConfig:
+        """A copy with other settings, validated again."""
+        return dataclasses.replace(self, **changes)
+
+    def canonical(self) -> TrialConfig:
+        """The simplest name of the same training, every setting that cannot matter at its default.
+
+        MaskCon(0, ·) becomes SelfCon, MaskCon(w, ∞) Grafit(w), Grafit(1) SupCon, CoIns(1) SupCE; a method without coarse
+        labels drops the grouping.
+        """
+        module = methods.load(self.method)
+        simpler = module.reduces_to(self.weight, self.temperature) if hasattr(module, "reduces_to") else None
+        if simpler:
+            name, changes = simpler
+            return self.replace(method=name, options={}, **changes).canonical()
+        unused = {
+            name: setting.default
+            for name, setting in fields().items()
+            if setting.group is not None and setting.group not in self.uses
+        }
+        if module.label_source != "coarse":
+            unused["grouping"] = "default"
+        elif self.grouping == datasets.load(self.dataset).groupings[0]:
+            unused["grouping"] = "default"  # named or not, it is the same one
+        return self.replace(**unused)
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result: the canonical settings that differ from their default, and what they apply to."""
+        trial = self.canonical()
+        settings = {
+            name: getattr(trial, name)
+            for name, setting in fields().items()
+            if setting.identity and getattr(trial, name) != setting.default
+        }
+        known = methods.options(trial.method)
+        settings |= {name: value for name, value in trial.options.items() if value != known[name].default}
+        return settings | {
+            "dataset": trial.dataset,
+            "method": trial.method,
+            "seed": trial.seed,
+            "protocol": methods.load(trial.method).protocol,
+            "data": datasets.load(trial.dataset).digest,
+        }
+
+    @property
+    def trial_id(self) -> str:
+        """16 hex digits that name this training wherever and whenever it runs."""
+        canonical = json.dumps({name: _plain(value) for name, value in self.identity().items()}, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings, ready for JSON; `from_dict` reads them back."""
+        settings = {name: _plain(getattr(self, name)) for name in fields()}
+        return settings | {"options": {name: _plain(value) for name, value in self.options.items()}}
+
+
+@functools.cache
+def fields() -> dict[str, Setting]:
+    """Every setting that is common to all methods, by name."""
+    declared = dataclasses.fields(TrialConfig)
+    return {entry.name: entry.metadata["setting"] for entry in declared if "setting" in entry.metadata}
+
+
+def from_dict(settings: Mapping[str, Any]) -> TrialConfig:
+    """The trial that `to_dict` wrote. An unknown setting is an error: another version of the project wrote it."""
+    known = set(fields()) | {"options"}
+    for name in settings:
+        if name not in known:
+            raise errors.unknown("setting", name, known)
+    return TrialConfig(**settings)
+
+
+def known_settings() -> dict[str, Setting]:
+    """Every name that `--set` takes: the common settings and the options of all methods."""
+    found = {name: setting for name, setting in fields().items() if name not in ("dataset", "method", "seed")}
+    for method in methods.names():
+        found |= methods.options(method)
+    return found
+
+
+def resolve(
+    dataset: str,
+    method: str,
+    *,
+    seed: int = 0,
+    preset: str = "paper",
+    spec: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> TrialConfig:
+    """One trial out of all layers of settings. An option of another method is passed over, an unknown name an error."""
+    layers = [
+        datasets.load(dataset).settings,
+        getattr(methods.load(method), "settings", {}),
+        presets.overrides(preset, dataset),
+        spec or {},
+        overrides or {},
+    ]
+    known = known_settings()
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            if name not in known:
+                raise errors.unknown("setting", name, known)
+            known[name].check(name, value)
+            merged[name] = value
+    if "grouping" in merged:
+        merged["grouping"] = presets.grouping(preset, merged["grouping"])
+    common = {name: value for name, value in merged.items() if name in fields()}
+    own = {name: value for name, value in merged.items() if name in methods.options(method)}
+    return TrialConfig(dataset=dataset, method=method, seed=seed, options=own, **common)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinity: it is written "inf", which `Setting.check` reads back."""
+    return "inf" if isinstance(value, float) and math.isinf(value) else value

@@ -1,0 +1,145 @@
+"""The datasets: one file each, found by its name.
+
+A dataset file declares, without importing torch:
+
+    title       how tables print it
+    digest      of the published files (see `digest_of`)
+    groupings   names of its ways to make coarse classes, the default first
+    settings    its layer of trial settings
+    mean, std   per channel, as fractions, for normalisation
+    source      where it comes from, for `harness data`
+    views       (trial) -> {"strong": recipe, "weak": recipe}, recipes for `harness.augment.augment`
+
+and it brings `files() -> tuple[DataFile, ...]` (empty where it needs none), `read(root, grouping) -> ImageData`, and
+`download(root)` where a public download exists.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from harness import errors, resources
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.config import TrialConfig
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One published file: its path below a data folder, and its md5 (None: not known)."""
+
+    path: str
+    md5: str | None
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What a data folder holds in place of a published file."""
+
+    file: DataFile
+    path: Path
+    state: str  # "intact", "differs" or "missing"
+    md5: str | None
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A dataset in memory. N training and T test images of C channels and H × W pixels."""
+
+    train_images: np.ndarray  # (N, C, H, W) uint8
+    train_fine: np.ndarray  # (N,) int64
+    train_coarse: np.ndarray  # (N,) int64
+    test_images: np.ndarray  # (T, C, H, W) uint8
+    test_fine: np.ndarray  # (T,) int64
+    test_coarse: np.ndarray  # (T,) int64
+    fine_names: tuple[str, ...]
+    coarse_names: tuple[str, ...]
+
+
+def names() -> list[str]:
+    """Every dataset that can be trained on."""
+    return resources.modules("datasets")
+
+
+def load(name: str) -> ModuleType:
+    """The dataset's module; an unknown name lists the known ones."""
+    if name not in names():
+        raise errors.unknown("dataset", name, names())
+    return importlib.import_module(f"harness.datasets.{name}")
+
+
+def roots() -> list[Path]:
+    """The folders in which data is looked for, first match first."""
+    named = os.environ.get("HARNESS_DATA")
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return [Path(named)] if named else [Path("data").resolve(), Path(home) / "harness" / "data"]
+
+
+def states(name: str) -> list[FileState]:
+    """Each published file of a dataset: intact, different or missing, in the first folder that holds any of them."""
+    files = load(name).files()
+    holding = [root for root in roots() if any((root / file.path).is_file() for file in files)]
+    root = (holding or roots())[0]
+    return [_state(file, root / file.path) for file in files]
+
+
+def local_digest(name: str) -> str | None:
+    """The digest of the local files where they are complete but not the published ones, otherwise None."""
+    found = states(name)
+    if not found or any(state.state == "missing" for state in found):
+        return None
+    digest = digest_of([str(state.md5) for state in found])
+    return digest if digest != load(name).digest else None
+
+
+def digest_of(md5s: list[str]) -> str:
+    """One digest for a dataset out of its files' md5s, in the order of `files()`."""
+    return hashlib.sha256(" ".join(md5s).encode()).hexdigest()[:16]
+
+
+def read(trial: TrialConfig) -> ImageData:
+    """The trial's images and labels, within its limits. Raises MissingData that says where they were looked for."""
+    module = load(trial.dataset)
+    found = states(trial.dataset)
+    missing = [state for state in found if state.state == "missing"]
+    if missing:
+        raise errors.MissingData(
+            f"the dataset {trial.dataset} is not complete: {missing[0].path} is missing"
+            + (f" (and {len(missing) - 1} more files)" if len(missing) > 1 else "")
+            + f". Looked in: {', '.join(map(str, roots()))}. Get it with `harness data {trial.dataset} --download`, or "
+            "set HARNESS_DATA to the folder that holds it."
+        )
+    root = found[0].path.parents[len(Path(found[0].file.path).parts) - 1] if found else Path()
+    grouping = module.groupings[0] if trial.grouping == "default" else trial.grouping
+    return _limited(module.read(root, grouping), trial.train_limit, trial.test_limit)
+
+
+def _state(file: DataFile, path: Path) -> FileState:
+    if not path.is_file():
+        return FileState(file, path, "missing", None)
+    with path.open("rb") as stream:
+        md5 = hashlib.file_digest(stream, "md5").hexdigest()
+    return FileState(file, path, "intact" if file.md5 in (None, md5) else "differs", md5)
+
+
+def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -> ImageData:
+    """A fixed random part of the images, in their order; the same whatever the trial's seed."""
+    import numpy as np
+
+    changes: dict[str, np.ndarray] = {}
+    for split, limit in (("train", train_limit), ("test", test_limit)):
+        count = len(getattr(data, f"{split}_fine"))
+        if limit is not None and limit < count:
+            kept = np.sort(np.random.default_rng(0).permutation(count)[:limit])
+            for part in ("images", "fine", "coarse"):
+                changes[f"{split}_{part}"] = getattr(data, f"{split}_{part}")[kept]
+    return dataclasses.replace(data, **changes)

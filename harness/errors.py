@@ -1,0 +1,22 @@
+"""What a user can mend: said in one message, without a traceback (`cli.main` prints it and exits with 2)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(ValueError):
+    """A wrong name, value or combination of settings. The message says what was got, what is allowed, what to do."""
+
+
+class MissingData(FileNotFoundError):
+    """Files that a trial needs are not there. The message says where they were looked for and how to get them."""
+
+
+def unknown(kind: str, got: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that does not exist: it lists the known ones and suggests the nearest."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(got).lower(), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return UsageError(f"unknown {kind} {got!r}.{hint} Known: {', '.join(names)}.")

@@ -1,0 +1,41 @@
+"""Writing files so that a reader, or a machine that loses power, only ever sees the old one or the new one whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a new file beside `path`, force it to disk, then put it in `path`'s place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with scratch.open("wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file at once."""
+    replace(path, lambda stream: stream.write(text.encode()))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a JSON file at once."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file so that it is kept but no longer in the way; returns its new name."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.rename(aside)
+    return aside

@@ -1,0 +1,186 @@
+"""A sweep as a file: `experiments/NAME.toml` → cells → trials.
+
+    title, dataset, preset, seeds, [settings] for every trial, and [[cells]], each a method with lists of values:
+    every combination is a cell. Cells that are the same training share a trial.
+
+`--set` puts a value over all of them; for a setting that a [[cells]] lists, it replaces that list ("0.5" or "0,0.5,1").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import config, datasets, errors, methods, presets, resources
+from harness.config import TrialConfig
+from harness.errors import UsageError
+
+_KEYS = {"title", "dataset", "preset", "seeds", "settings", "cells", "published"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of a table or figure: a method with its settings as they are written there."""
+
+    method: str
+    settings: tuple[tuple[str, Any], ...]  # what the spec varies, e.g. (("weight", 0.5), ("temperature", inf))
+    trials: tuple[TrialConfig, ...]  # canonical, one per seed
+
+    @property
+    def label(self) -> str:
+        """The cell in a line, e.g. "maskcon weight=0.5 temperature=inf"."""
+        return " ".join([self.method, *(f"{name}={_text(value)}" for name, value in self.settings)])
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """One sweep, validated. `seeds` are 0 … seeds − 1; `overrides` are the `--set` of the command line."""
+
+    name: str
+    dataset: str
+    cell_lists: tuple[Mapping[str, Any], ...]
+    title: str = ""
+    preset: str = "paper"
+    seeds: int = 3
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    published: str | None = None  # the dataset's name in reports/published, where it differs
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    default_seeds: int = 3
+
+    def cells(self) -> list[Cell]:
+        """All cells in the order of the file."""
+        found = []
+        for entry in self.cell_lists:
+            axes = {name: _values(self.overrides.get(name, value)) for name, value in entry.items() if name != "method"}
+            # a list of values is for the cells that vary this setting
+            rest = {name: value for name, value in self.overrides.items() if name not in axes and "," not in value}
+            for values in itertools.product(*axes.values()):
+                known = config.known_settings()
+                varied = {name: known[name].check(name, value) for name, value in zip(axes, values, strict=True)}
+                trials = tuple(self._trial(entry["method"], varied, rest, seed) for seed in range(self.seeds))
+                found.append(Cell(entry["method"], tuple(varied.items()), trials))
+        return found
+
+    def trials(self) -> list[TrialConfig]:
+        """The distinct trainings, canonical; all cells of one seed before the next."""
+        cells = self.cells()
+        ordered = [cell.trials[seed] for seed in range(self.seeds) for cell in cells]
+        return list({trial.trial_id: trial for trial in ordered}.values())
+
+    @property
+    def slug(self) -> str:
+        """The name of this sweep's own folder: a reduced sweep has another than the full one."""
+        changes = [f"{name}-{value}" for name, value in sorted(self.overrides.items())]
+        if self.seeds != self.default_seeds:
+            changes.append(f"seeds-{self.seeds}")
+        return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join([self.name, *changes]))[:120]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved spec, ready for JSON."""
+        plain = dataclasses.asdict(self)
+        return _jsonable(plain)
+
+    def _trial(self, method: str, varied: Mapping[str, Any], rest: Mapping[str, str], seed: int) -> TrialConfig:
+        spec = {**self.settings, **varied}
+        trial = config.resolve(self.dataset, method, seed=seed, preset=self.preset, spec=spec, overrides=rest)
+        return trial.canonical()
+
+
+def names() -> list[str]:
+    """The sweeps that come with the project."""
+    return sorted(path.stem for path in resources.folder("experiments").glob("*.toml"))
+
+
+def load(name_or_path: str | Path, *, overrides: Sequence[str] = (), seeds: int | None = None) -> SweepSpec:
+    """A sweep by its name in `experiments/` or by a path. `overrides` are "key=value" texts."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = resources.folder("experiments") / f"{name_or_path}.toml"
+        if str(name_or_path) not in names():
+            raise errors.unknown("sweep", str(name_or_path), names())
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}. Known sweeps: {', '.join(names())}; or give the path of a .toml file.")
+    try:
+        content = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    return _build(path, content, parse_overrides(overrides), seeds)
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, str]:
+    """`--set` texts as {name: value}. Names are checked here, values with the trial that they are for."""
+    known = config.known_settings()
+    found = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not value:
+            raise UsageError(f"--set {text!r} is not of the form name=value, for example --set epochs=1.")
+        if name not in known:
+            raise errors.unknown("setting", name, known)
+        found[name] = value
+    return found
+
+
+def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds: int | None) -> SweepSpec:
+    """The validated spec. Every mistake names the file."""
+    for key in content:
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{path}: unknown key {key!r}.{hint} Allowed: {', '.join(sorted(_KEYS))}.")
+    if "dataset" not in content or not content.get("cells"):
+        raise UsageError(f"{path}: a sweep needs `dataset` and at least one [[cells]] with a `method`.")
+    default_seeds = content.get("seeds", 3)
+    wanted = default_seeds if seeds is None else seeds
+    if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
+        raise UsageError(f"{path}: seeds={wanted!r} must be a whole number of at least 1.")
+    for entry in content["cells"]:
+        if "method" not in entry:
+            raise UsageError(f"{path}: each [[cells]] needs a `method`; known: {', '.join(methods.names())}.")
+        methods.load(entry["method"])
+    datasets.load(content["dataset"])
+    presets.overrides(content.get("preset", "paper"), content["dataset"])
+    spec = SweepSpec(
+        name=path.stem,
+        dataset=content["dataset"],
+        cell_lists=tuple(content["cells"]),
+        title=content.get("title", path.stem),
+        preset=content.get("preset", "paper"),
+        seeds=wanted,
+        settings=content.get("settings", {}),
+        published=content.get("published"),
+        overrides=overrides,
+        default_seeds=default_seeds,
+    )
+    try:
+        spec.cells()
+    except UsageError as error:
+        raise UsageError(f"{path.name}: {error}") from None
+    return spec
+
+
+def _values(value: Any) -> list[Any]:
+    """An axis as a list: a list as it is, one value, or "0,0.5,1" from the command line."""
+    if isinstance(value, str) and "," in value:
+        return [part.strip() for part in value.split(",")]
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, float) and math.isinf(value):
+        return "inf"
+    if isinstance(value, Mapping):
+        return {name: _jsonable(part) for name, part in value.items()}
+    return [_jsonable(part) for part in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,78 @@
+"""Checkpoints: the state at an epoch's end, replaced atomically, read back without executing anything.
+
+They carry the metric lines they cover. No generator state is needed: every stream starts anew with its epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness import files, trials
+from harness.config import TrialConfig
+
+EVERY_SECONDS = 60
+
+
+class Checkpoints:
+    """Keeps the newest state in memory and writes it to disk every minute at the most often, or when asked to."""
+
+    def __init__(self, directory: Path, trial: TrialConfig, learner: nn.Module, optimiser: torch.optim.Optimizer):
+        self.path = directory / trials.CHECKPOINT
+        self.trial_id = trial.trial_id
+        self.learner, self.optimiser = learner, optimiser
+        self.written = time.monotonic()
+        self.unwritten: dict[str, Any] | None = None
+
+    def epoch_done(self, epoch: int, seconds: float, lines: list[dict[str, Any]]) -> None:
+        """Take the state after `epoch` epochs; write it if the last one was written long enough ago."""
+        self.unwritten = {
+            "trial_id": self.trial_id,
+            "epoch": epoch,
+            "seconds": seconds,
+            "lines": list(lines),
+            "learner": _copy(self.learner.state_dict()),
+            "optimiser": _copy(self.optimiser.state_dict()),
+        }
+        if time.monotonic() - self.written >= EVERY_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Put the newest state on disk, unless it is there."""
+        state, self.unwritten = self.unwritten, None
+        if state is not None:
+            files.replace(self.path, lambda stream: torch.save(state, stream))
+            self.written = time.monotonic()
+
+    def resume(self) -> tuple[dict[str, Any] | None, str | None]:
+        """Put learner and optimiser into the state on disk. Returns it, or what is wrong with it (it is then set aside)."""
+        if not self.path.is_file():
+            return None, None
+        device = next(self.learner.parameters()).device
+        try:
+            state = torch.load(self.path, map_location=device, weights_only=True)
+            if state["trial_id"] != self.trial_id:
+                raise ValueError(f"it belongs to trial {state['trial_id']}")
+            self.learner.load_state_dict(state["learner"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except Exception as error:  # whatever a damaged file makes the reader raise
+            aside = files.set_aside(self.path)
+            return None, f"{self.path} is damaged ({type(error).__name__}: {error}); kept as {aside.name}"
+        return state, None
+
+    def remove(self) -> None:
+        """A finished trial needs its checkpoint no longer."""
+        self.path.unlink(missing_ok=True)
+
+
+def _copy(state: Any) -> Any:
+    """The same structure with copies of its tensors, on their device."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        return {name: _copy(value) for name, value in state.items()}
+    return [_copy(value) for value in state] if isinstance(state, list) else state

@@ -1,0 +1,124 @@
+"""What the query, key and bank methods train: encoder and projector, their momentum copies, the bank, a classifier.
+
+The loop asks a learner for: `views` {name: recipe}, `start(batches)` before the first step, `before_step()`,
+`forward(batch) -> per-sample losses (N,)`, `after_step()`, and `encoder`. A method outside this family brings its own through
+`build_learner(trial, data)` in its file.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from harness import methods
+from harness.config import TrialConfig
+from harness.methods import ContrastiveInputs
+from harness.seeds import stream_seed
+from harness.training.bank import MemoryBank
+from harness.training.data import Batch, TrialData
+from harness.training.encoder import build_encoder
+
+
+def build_learner(trial: TrialConfig, data: TrialData) -> nn.Module:
+    """The module that a method trains."""
+    build = getattr(methods.load(trial.method), "build_learner", ContrastiveLearner)
+    return build(trial, data)
+
+
+class ContrastiveLearner(nn.Module):
+    """Methods from SelfCon to ASCL. N samples, F features, D projection dimensions, P bank entries."""
+
+    def __init__(self, trial: TrialConfig, data: TrialData):
+        super().__init__()
+        self.trial = trial
+        self.method = methods.load(trial.method)
+        self.has_bank = "bank" in trial.uses
+        self.views = {"query": "strong", "key": "weak"} if self.has_bank else {"query": "strong"}
+        self.encoder, features = build_encoder(trial, data.channels)
+        if "classifier" in trial.uses:
+            torch.manual_seed(stream_seed(trial.seed, "classifier"))
+            self.classifier = nn.Linear(features, data.classes)
+        if self.has_bank:
+            torch.manual_seed(stream_seed(trial.seed, "projector"))
+            self.projector = nn.Sequential(
+                nn.Linear(features, trial.projector_hidden),
+                nn.ReLU(inplace=True),
+                nn.Linear(trial.projector_hidden, trial.projection_dimension),
+            )
+            self.key_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
+            self.key_projector = copy.deepcopy(self.projector).requires_grad_(False)
+            self.bank = MemoryBank(trial.bank_size, trial.projection_dimension)
+            self._entering: tuple[Tensor, Tensor, Tensor] | None = None
+
+    @torch.no_grad()
+    def start(self, batches: Iterable[Batch]) -> None:
+        """Fill the bank before the first step, by passes over the images without gradient."""
+        if not self.has_bank:
+            return
+        filled = 0
+        for batch in batches:
+            if filled >= self.trial.bank_size:
+                return
+            self.bank.enqueue(self._key(batch), batch.labels, batch.indices)
+            filled += len(batch.labels)
+
+    @torch.no_grad()
+    def before_step(self) -> None:
+        """θ_k ← m·θ_k + (1−m)·θ_q: parameters alone; the key encoder keeps its own BatchNorm statistics."""
+        if not self.has_bank:
+            return
+        key = [*self.key_encoder.parameters(), *self.key_projector.parameters()]
+        query = [*self.encoder.parameters(), *self.projector.parameters()]
+        torch._foreach_lerp_(key, query, 1 - self.trial.key_momentum)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Per-sample losses of a batch, in fp32 whatever the precision of the networks. (N,)"""
+        with self._precision():
+            feature = self.encoder(batch.views["query"])  # (N, F)
+            logits = self.classifier(feature) if "classifier" in self.trial.uses else None
+            projection = self.projector(feature) if self.has_bank else None  # (N, D)
+        key, own = self._key_and_own(batch) if self.has_bank else (None, None)
+        inputs = ContrastiveInputs(
+            query=None if projection is None else normalize(projection.float()),
+            key=key,
+            bank=self.bank.keys if self.has_bank else None,
+            labels=batch.labels,
+            bank_labels=self.bank.labels if self.has_bank else None,
+            logits=None if logits is None else logits.float(),
+            own=own,
+        )
+        return self.method.loss(
+            inputs,
+            weight=self.trial.weight,
+            temperature=self.trial.temperature,
+            contrastive_temperature=self.trial.contrastive_temperature,
+            **self.trial.options,
+        )
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """The batch's keys enter the bank, after the loss that must not see them there and its backward pass."""
+        if self.has_bank:
+            self.bank.enqueue(*self._entering)
+
+    @torch.no_grad()
+    def _key_and_own(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """The batch's keys (N, D), kept for `after_step`, and which bank entries are its own older ones (N, P)."""
+        key = self._key(batch)
+        self._entering = key, batch.labels, batch.indices
+        exclude = self.trial.own_keys == "exclude"
+        return key, batch.indices[:, None] == self.bank.indices[None, :] if exclude else None
+
+    def _key(self, batch: Batch) -> Tensor:
+        """Projections of the key view by the key encoder, which normalises by its own batch. (N, D)"""
+        with self._precision():
+            projection = self.key_projector(self.key_encoder(batch.views["key"]))
+        return normalize(projection.float())
+
+    def _precision(self) -> torch.autocast:
+        device = next(self.encoder.parameters()).device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self.trial.precision == "bf16")

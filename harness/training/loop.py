@@ -1,0 +1,145 @@
+"""The one training loop: epochs, batches, schedule, checkpoints, evaluation, reports. It knows no method by name."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness import augment, files, lease, trials
+from harness.config import TrialConfig
+from harness.evaluation import recall_at_k
+from harness.training import OnStep, Report, TrainingFailed
+from harness.training.checkpoint import Checkpoints
+from harness.training.data import Batch, TrialData
+from harness.training.schedule import learning_rate
+
+RECALL_AT = (1, 2, 5, 10, 50, 100)
+EVALUATION_BATCH = 500
+PROGRESS_SECONDS = 2
+
+
+class Loop:
+    """One trial in training. `run` goes on from the checkpoint and returns the metric lines of all epochs."""
+
+    def __init__(self, trial: TrialConfig, directory: Path, data: TrialData, learner: nn.Module):
+        self.trial, self.directory, self.data, self.learner = trial, directory, data, learner
+        self.optimiser = torch.optim.SGD(
+            [parameter for parameter in learner.parameters() if parameter.requires_grad],
+            lr=trial.lr,
+            momentum=trial.sgd_momentum,
+            weight_decay=trial.weight_decay,
+        )
+        self.checkpoints = Checkpoints(directory, trial, learner, self.optimiser)
+        self.lines: list[dict[str, Any]] = []
+        self.seconds = 0.0  # of training, over all runs
+        self.notes: list[str] = []  # damaged files that were set aside
+        self.features: Tensor | None = None  # of the test images (T, F), at the last evaluation
+        self.told = 0.0
+
+    def run(self, report: Report, on_step: OnStep) -> list[dict[str, Any]]:
+        """Train to the end. A stop from outside leaves the last epoch's state on disk."""
+        first = self._resume()
+        try:
+            if first == 0:
+                self.learner.train()
+                self.learner.start(self._batches_without_end())
+            for epoch in range(first, self.trial.epochs):
+                started = time.monotonic()
+                metrics = self._epoch(epoch, on_step)
+                done = epoch + 1
+                if done % self.trial.eval_every == 0 or done == self.trial.epochs:
+                    metrics |= self.evaluate()
+                self.seconds += time.monotonic() - started
+                self._record(done, metrics)
+                report(done, metrics)
+        except BaseException:
+            self.checkpoints.write()
+            raise
+        return self.lines
+
+    def evaluate(self) -> dict[str, float]:
+        """Recall of the test images by the encoder's features before the projector, in fp32; `features` keeps them."""
+        features = embed(self.learner.encoder, self.data.test_images, self.data, self.trial.image_size)
+        if not torch.isfinite(features).all():
+            raise TrainingFailed("the encoder's features of the test images hold NaN or infinity")
+        self.features = features
+        recall = recall_at_k(features, self.data.test_fine, RECALL_AT)
+        return {f"recall_at_{k}": value for k, value in recall.items()}
+
+    def _epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
+        """One pass over the training images; the mean loss, and the rate at its last step."""
+        self.learner.train()
+        total = torch.zeros((), device=self.data.train_images.device)
+        steps = self.data.steps_per_epoch
+        rate = 0.0
+        for step, batch in enumerate(self.data.batches(epoch, self.learner.views)):
+            rate = learning_rate(self.trial, epoch * steps + step, steps)
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate
+            self.learner.before_step()
+            loss = self.learner(batch).mean()
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+            self.learner.after_step()
+            total += loss.detach()
+            on_step(epoch, step + 1, steps)
+            self._tell(epoch, (step + 1) / steps)
+        mean = total.item() / steps
+        if not math.isfinite(mean):
+            last = self.lines[-1] if self.lines else "none"
+            raise TrainingFailed(f"the loss is {mean} in epoch {epoch + 1}; the last metrics were {last}")
+        return {"loss": mean, "lr": rate}
+
+    def _batches_without_end(self) -> Iterator[Batch]:
+        """Epochs before the first, for what a learner does before its first step."""
+        epoch = -1
+        while True:
+            yield from self.data.batches(epoch, {"key": "weak"})
+            epoch -= 1
+
+    def _resume(self) -> int:
+        """Go back to the checkpoint, if there is one; the epoch to go on with."""
+        state, damage = self.checkpoints.resume()
+        if damage:
+            self.notes.append(damage)
+        if state is None:
+            trials.write_metrics(self.directory / trials.METRICS, [])
+            return 0
+        self.lines, self.seconds = state["lines"], state["seconds"]
+        trials.write_metrics(self.directory / trials.METRICS, self.lines)
+        return state["epoch"]
+
+    def _record(self, epoch: int, metrics: dict[str, float]) -> None:
+        """The epoch's line, and its state."""
+        line = {"epoch": epoch, **metrics, "seconds": round(self.seconds, 3), "time": time.time()}
+        self.lines.append(line)
+        trials.write_metrics(self.directory / trials.METRICS, self.lines)
+        self.checkpoints.epoch_done(epoch, self.seconds, self.lines)
+        if epoch == self.trial.epochs:
+            self.checkpoints.write()
+
+    def _tell(self, epoch: int, fraction: float) -> None:
+        """Every two seconds: how far it is, and that the holder of the lease is alive."""
+        if time.monotonic() - self.told >= PROGRESS_SECONDS:
+            self.told = time.monotonic()
+            share = (epoch + fraction) / self.trial.epochs
+            files.write_json(self.directory / trials.PROGRESS, {"epoch": epoch, "fraction": share})
+            lease.touch(self.directory)
+
+
+@torch.no_grad()
+def embed(encoder: nn.Module, images: Tensor, data: Any, image_size: int) -> Tensor:
+    """Features of uint8 images (N, C, H, W), resized where their size differs: (N, F) in fp32. `data` normalises."""
+    encoder.eval()
+    found = []
+    for part in images.split(EVALUATION_BATCH):
+        levels = part.float() if part.shape[-2:] == (image_size, image_size) else augment.resize(part, image_size)
+        found.append(encoder(data.normalise(levels)).float())
+    return torch.cat(found)

@@ -1,0 +1,162 @@
+"""A trial from its directory to its result: lease, data, loop, and what is recorded where it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import platform
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+
+from harness import __version__, errors, files, lease, methods, trials
+from harness.config import TrialConfig
+from harness.training import OnStep, Report, Stopped, TrainingFailed
+from harness.training.data import TrialData
+from harness.training.learner import build_learner
+from harness.training.loop import Loop
+
+
+def run(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep) -> dict[str, Any]:
+    """See `harness.training.train`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with lease.held(directory), _stoppable():
+        notes = trials.prepare(directory, trial)
+        if (directory / trials.RESULT).is_file():
+            return trials.read_json(directory / trials.RESULT)
+        (directory / trials.FAILURE).unlink(missing_ok=True)
+        files.write_json(directory / trials.ENVIRONMENT, environment(trial))
+        try:
+            return _train(trial, directory, report, on_step, notes)
+        except (errors.UsageError, errors.MissingData):
+            raise
+        except TrainingFailed as failure:
+            _record_failure(directory, "diverged", str(failure), "")
+            raise
+        except Exception as failure:
+            out_of_memory = isinstance(failure, torch.cuda.OutOfMemoryError)
+            kind = "out of GPU memory" if out_of_memory else "exception"
+            message = f"{type(failure).__name__}: {failure}"
+            _record_failure(directory, kind, message, traceback.format_exc())
+            raise TrainingFailed(f"{message} (traceback in {directory / trials.FAILURE})") from failure
+
+
+def _train(
+    trial: TrialConfig, directory: Path, report: Report, on_step: OnStep, notes: list[str]
+) -> dict[str, Any]:
+    device = pick_device(trial)
+    if trial.threads is not None:
+        torch.set_num_threads(trial.threads)
+    # NOTE: fp32 is the exact reference: no TF32 inside it. In bf16 it does not matter.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    data = TrialData(trial, methods.load(trial.method).label_source, device)
+    if data.steps_per_epoch == 0:
+        raise errors.UsageError(
+            f"batch_size={trial.batch_size} is more than the {len(data.train_images)} training images; try "
+            f"--set batch_size={max(2, len(data.train_images) // 4)}."
+        )
+    loop = Loop(trial, directory, data, build_learner(trial, data).to(device))
+    lines = loop.run(report, on_step)
+    return _finish(trial, directory, loop, lines, notes + loop.notes)
+
+
+def _finish(
+    trial: TrialConfig, directory: Path, loop: Loop, lines: list[dict[str, Any]], notes: list[str]
+) -> dict[str, Any]:
+    """Write what a finished trial keeps; `result.json` last."""
+    if loop.features is None:  # resumed after the last epoch
+        loop.evaluate()
+    features = loop.features
+    labels = loop.data.test_fine.cpu().numpy()
+    half = features.half().cpu().numpy()
+    files.replace(directory / trials.FEATURES, lambda stream: np.savez_compressed(stream, features=half, labels=labels))
+    encoder = {name: value.cpu() for name, value in loop.learner.encoder.state_dict().items()}
+    files.replace(directory / trials.ENCODER, lambda stream: torch.save(encoder, stream))
+    result = {
+        "trial_id": trial.trial_id,
+        "epochs": trial.epochs,
+        "seconds": round(loop.seconds, 3),
+        "train_images": len(loop.data.train_images),
+        "test_images": len(loop.data.test_images),
+        "parameters": sum(value.numel() for value in loop.learner.encoder.parameters()),
+        "device": device_name(features.device),
+        "finished": time.time(),
+        "notes": notes,
+        "metrics": lines,
+    }
+    files.write_json(directory / trials.RESULT, result)
+    (directory / trials.PROGRESS).unlink(missing_ok=True)
+    loop.checkpoints.remove()
+    return result
+
+
+def pick_device(trial: TrialConfig) -> torch.device:
+    """The device a trial asks for. Raises UsageError where it is not there."""
+    if trial.device == "cuda" and not torch.cuda.is_available():
+        raise errors.UsageError("device='cuda': no CUDA device is visible here; use --set device=cpu.")
+    wants_cuda = trial.device == "cuda" or (trial.device == "auto" and torch.cuda.is_available())
+    return torch.device("cuda" if wants_cuda else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """The hardware by name, for records."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def environment(trial: TrialConfig) -> dict[str, Any]:
+    """Where and with what a trial runs."""
+    device = pick_device(trial)
+    return {
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": np.__version__,
+        "harness": __version__,
+        "device": device_name(device),
+        "cpus": os.cpu_count(),
+        "threads": trial.threads or torch.get_num_threads(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _record_failure(directory: Path, kind: str, message: str, trace: str) -> None:
+    content = {"kind": kind, "message": message, "traceback": trace, "time": time.time()}
+    files.write_json(directory / trials.FAILURE, content)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Inside, SIGTERM stops the training at the next moment Python looks; only a main thread can be told."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(f"stopped by {signal.Signals(number).name}")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

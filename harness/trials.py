@@ -1,0 +1,139 @@
+"""Trial directories: the source of truth. This file knows their layout; it needs no torch.
+
+    config.json       the settings                     environment.json  where it ran, with which versions
+    metrics.jsonl     one line per epoch               checkpoint.pt     the state at an epoch's end (unfinished trials)
+    result.json       written last: present means finished; holds the metric lines again
+    encoder.pt        the trained encoder              features.npz      test features (fp16) and labels
+    failure.json      why the trial cannot go on       progress.json     how far a running trial is
+    lease.json        who is training it now
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import files, lease
+from harness.config import TrialConfig, from_dict
+from harness.errors import UsageError
+
+CONFIG, METRICS, RESULT, FAILURE = "config.json", "metrics.jsonl", "result.json", "failure.json"
+CHECKPOINT, ENCODER, FEATURES = "checkpoint.pt", "encoder.pt", "features.npz"
+ENVIRONMENT, PROGRESS = "environment.json", "progress.json"
+
+
+class DamagedFile(Exception):
+    """A file of a trial directory that cannot be read; the message names it."""
+
+
+def directory(workspace: Path, trial: TrialConfig | str) -> Path:
+    """Where a trial's files lie in a workspace."""
+    return workspace / "trials" / (trial if isinstance(trial, str) else trial.trial_id)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """One of the JSON files. Raises DamagedFile naming it where it is not one JSON object."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DamagedFile(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise DamagedFile(f"{path} is damaged: it holds no JSON object")
+    return content
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The metric lines of a trial directory, by epoch. Raises DamagedFile naming the file and the line."""
+    lines = []
+    for number, text in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            line = json.loads(text)
+            lines.append(line | {"epoch": int(line["epoch"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedFile(f"{path}, line {number} is damaged: {error!r}") from error
+    return lines
+
+
+def write_metrics(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Replace the metric lines at once."""
+    files.write_text(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))
+
+
+@dataclass(frozen=True)
+class TrialState:
+    """What a trial directory says of a trial."""
+
+    state: str  # "done", "running", "failed", "unfinished" or "missing"
+    epoch: int = 0  # trained so far
+    note: str = ""
+
+
+def state(path: Path) -> TrialState:
+    """How far the trial in this directory is. A damaged file makes it "unfinished"; the next run sets the file aside."""
+    if not path.is_dir():
+        return TrialState("missing")
+    try:
+        if (path / RESULT).is_file():
+            return TrialState("done", int(read_json(path / RESULT)["epochs"]))
+        progress = read_json(path / PROGRESS) if (path / PROGRESS).is_file() else {}
+        epoch = int(progress.get("epoch", 0))
+        if lease.holder(path):
+            return TrialState("running", epoch, f"{100 * progress.get('fraction', 0):.0f} %")
+        if (path / FAILURE).is_file():
+            return TrialState("failed", epoch, str(read_json(path / FAILURE).get("message", "")))
+    except (DamagedFile, KeyError, ValueError) as error:
+        return TrialState("unfinished", 0, str(error))
+    started = (path / CHECKPOINT).is_file() or (path / METRICS).is_file()
+    return TrialState("unfinished", epoch) if started else TrialState("missing")
+
+
+def prepare(path: Path, trial: TrialConfig) -> list[str]:
+    """Make the directory ready to train in: settings written, damaged files set aside. Returns what was found damaged."""
+    path.mkdir(parents=True, exist_ok=True)
+    damaged = []
+    for name in (CONFIG, RESULT, ENVIRONMENT, PROGRESS, FAILURE):
+        if (path / name).is_file():
+            try:
+                read_json(path / name)
+            except DamagedFile as error:
+                damaged.append(f"{error}; kept as {files.set_aside(path / name).name}")
+    if (path / METRICS).is_file():
+        try:
+            read_metrics(path / METRICS)
+        except DamagedFile as error:
+            damaged.append(f"{error}; kept as {files.set_aside(path / METRICS).name}")
+    if (path / RESULT).is_file() and not (path / METRICS).is_file():
+        write_metrics(path / METRICS, read_json(path / RESULT)["metrics"])
+    if not (path / CONFIG).is_file():
+        content = {"trial_id": trial.trial_id, "created": time.time(), "settings": trial.to_dict()}
+        files.write_json(path / CONFIG, content)
+    return damaged
+
+
+def read_config(path: Path) -> TrialConfig:
+    """The trial that a directory holds. Raises UsageError for a folder that is no trial directory."""
+    if not (path / CONFIG).is_file():
+        raise UsageError(f"{path} is no trial directory: it has no {CONFIG}.")
+    return from_dict(read_json(path / CONFIG)["settings"])
+
+
+def find(workspace: Path) -> Iterator[Path]:
+    """Every trial directory of a workspace, in the order of their ids."""
+    folder = workspace / "trials"
+    if folder.is_dir():
+        yield from sorted(path for path in folder.iterdir() if (path / CONFIG).is_file())
+
+
+def locate(workspace: Path, name: str) -> Path:
+    """A trial directory, given as a path, a trial id or the beginning of one."""
+    if (Path(name) / CONFIG).is_file():
+        return Path(name)
+    matching = [path for path in find(workspace) if path.name.startswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    found = f"{len(matching)} trials begin with it" if matching else "no trial begins with it"
+    raise UsageError(f"{name!r} names no trial in {workspace}: {found}. `harness status NAME` lists trial ids.")
