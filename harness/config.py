@@ -96,6 +96,12 @@ class TrialConfig:
             raise UsageError(
                 "encoder='small' has no ImageNet weights: add --set initialisation=random, or choose a ResNet."
             )
+        images = min(self.train_limit or dataset.train_size, dataset.train_size)
+        if self.batch_size > images:
+            raise UsageError(
+                f"batch_size={self.batch_size} is more than the {images} training images; try "
+                f"--set batch_size={max(2, images // 4)}."
+            )
         if "bank" in self.uses and self.bank_size < self.batch_size:
             raise UsageError(
                 f"bank_size={self.bank_size} is smaller than batch_size={self.batch_size}: the bank must hold at least "

@@ -2,8 +2,8 @@
 
 One file per source: `[source]`, the `[[protocol]]` it states (narrowed by `datasets` and `methods`; later entries win)
 and `[[tables]]`, whose `rows` are trainings with `values` in the order of the table's `metrics`. `[[tables.errata]]`
-give one printed number each the reading to use instead; without a `reading` nothing better is printed. Adding a paper
-is adding a file.
+give one printed number each the reading to use instead; without a `reading` nothing better is printed, with the printed
+one the number is in doubt. `[[statistics]]` are counts of images and classes. Adding a paper is adding a file.
 
     python -c "from harness import published; print(published.reference('cifar100', 'maskcon', 1.0, 0.05))"
 """
@@ -57,7 +57,7 @@ class Published:
     temperature: float | None  # τ, as printed; None where the method has none or the source does not say
     metric: str
     unit: str  # "percent", "points" or "nats"
-    value: float  # as printed
+    value: float  # as printed; a fraction times 100
     reading: float | None  # the value to use; None: the print is wrong and there is no better one
     note: str | None
     erratum: str | None  # where `value` is wrong, contradicted or in doubt: both values and why
@@ -67,8 +67,7 @@ class Published:
 
 def load(folder: Path | None = None) -> list[Published]:
     """Every published number, in the order of the files' names and of the tables in them."""
-    documents = _documents(folder or resources.folder("reports/published"))
-    return [row for document in documents for table in document["tables"] for row in _prints(document, table)]
+    return list(_load(folder or resources.folder("reports/published")))
 
 
 def for_dataset(dataset: str, metric: str | None = None) -> list[Published]:
@@ -128,6 +127,11 @@ def reference(
 
 
 @cache
+def _load(folder: Path) -> tuple[Published, ...]:
+    documents = _documents(folder)
+    return tuple(row for document in documents for table in document["tables"] for row in _prints(document, table))
+
+
 def _documents(folder: Path) -> list[dict[str, Any]]:
     documents = []
     for path in sorted(folder.glob("*.toml")):

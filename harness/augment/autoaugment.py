@@ -3,8 +3,8 @@
 Each image draws one of 25 sub-policies; each of its two stages happens with its own probability and, where the
 operation has a direction, with a random sign. Two variants:
 
-released     DeepVoltaire/AutoAugment as the MaskCon code copies it: grey 128 as fill, rotations of one sign, bicubic shears
-torchvision  torchvision.transforms.AutoAugment(CIFAR10): black as fill, rotations of both signs, nearest-pixel shears
+released     DeepVoltaire/AutoAugment as the MaskCon code copies it: fills with grey 128, rotates one way, shears bicubically
+torchvision  torchvision.transforms.AutoAugment(CIFAR10): fills with black, rotates either way, shears to nearest pixels
 """
 
 from __future__ import annotations

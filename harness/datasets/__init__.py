@@ -3,6 +3,7 @@
 A dataset file declares, without importing torch:
 
     title       how tables print it
+    train_size, test_size  how many images
     digest      of the published files (see `digest_of`)
     groupings   names of its ways to make coarse classes, the default first
     settings    its layer of trial settings
@@ -112,15 +113,20 @@ def read(trial: TrialConfig) -> ImageData:
     found = states(trial.dataset)
     missing = [state for state in found if state.state == "missing"]
     if missing:
-        raise errors.MissingData(
-            f"the dataset {trial.dataset} is not complete: {missing[0].path} is missing"
-            + (f" (and {len(missing) - 1} more files)" if len(missing) > 1 else "")
-            + f". Looked in: {', '.join(map(str, roots()))}. Get it with `harness data {trial.dataset} --download`, or "
-            "set HARNESS_DATA to the folder that holds it."
-        )
+        raise missing_error(trial.dataset, missing)
     root = found[0].path.parents[len(Path(found[0].file.path).parts) - 1] if found else Path()
     grouping = module.groupings[0] if trial.grouping == "default" else trial.grouping
     return _limited(module.read(root, grouping), trial.train_limit, trial.test_limit)
+
+
+def missing_error(name: str, missing: list[FileState]) -> errors.MissingData:
+    """Says which files of a dataset are missing, where they were looked for and how to get them."""
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    return errors.MissingData(
+        f"the dataset {name} is not complete: {missing[0].file.path}{more} is missing. Looked in "
+        f"{', '.join(map(str, roots()))}. Get it with `harness data {name} --download`, or set HARNESS_DATA to the folder "
+        "that holds it."
+    )
 
 
 def _state(file: DataFile, path: Path) -> FileState:

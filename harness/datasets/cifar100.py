@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.datasets import DataFile, ImageData, _cifar, digest_of
 
 title = "CIFAR-100"
+train_size, test_size = 50_000, 10_000
 source = "Krizhevsky 2009, the python version; no licence is stated"
 url = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 groupings = ("official",)

@@ -13,6 +13,7 @@ import numpy as np
 from harness.datasets import DataFile, ImageData, _cifar, digest_of
 
 title = "CIFARtoy"
+train_size, test_size = 40_000, 8_000
 source = "CIFAR-10 (Krizhevsky 2009), the python version, without deer and frog; no licence is stated"
 url = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 settings: dict = {}

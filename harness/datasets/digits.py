@@ -13,6 +13,7 @@ from typing import Any
 from harness.datasets import DataFile, ImageData
 
 title = "Digits"
+train_size, test_size = 1_348, 449
 source = "scikit-learn's load_digits: the test part of Optical Recognition of Handwritten Digits (UCI), CC BY 4.0"
 digest = "sklearn-digits-1797"
 groupings = ("loops",)

@@ -62,11 +62,6 @@ def _train(
     # NOTE: fp32 is the exact reference: no TF32 inside it. In bf16 it does not matter.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     data = TrialData(trial, methods.load(trial.method).label_source, device)
-    if data.steps_per_epoch == 0:
-        raise errors.UsageError(
-            f"batch_size={trial.batch_size} is more than the {len(data.train_images)} training images; try "
-            f"--set batch_size={max(2, len(data.train_images) // 4)}."
-        )
     loop = Loop(trial, directory, data, build_learner(trial, data).to(device))
     lines = loop.run(report, on_step)
     return _finish(trial, directory, loop, lines, notes + loop.notes)
@@ -92,6 +87,7 @@ def _finish(
         "test_images": len(loop.data.test_images),
         "parameters": sum(value.numel() for value in loop.learner.encoder.parameters()),
         "device": device_name(features.device),
+        "device_type": features.device.type,
         "finished": time.time(),
         "notes": notes,
         "metrics": lines,

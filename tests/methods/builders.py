@@ -78,7 +78,7 @@ def with_duplicates(inputs: ContrastiveInputs, copies: int) -> ContrastiveInputs
 
 
 def with_planted_neighbours(inputs: ContrastiveInputs) -> ContrastiveInputs:
-    """Row i's nearest entry is bank entry i, of its class and by a wide margin: no τ is near a tie. Queries are near keys."""
+    """Row i's nearest entry is bank entry i, of its class and by a wide margin, so that no τ meets a tie."""
     count = len(inputs.query)
     bank, bank_labels = inputs.bank.clone(), inputs.bank_labels.clone()
     bank[:count] = normalize(inputs.key + 0.3 * inputs.bank[:count], dim=1)
@@ -112,6 +112,19 @@ def rows(inputs: ContrastiveInputs) -> list[naive.Row]:
     own = [[False] * bank_size] * count if inputs.own is None else inputs.own.tolist()
     query, key, logits, labels = (getattr(inputs, name).tolist() for name in ("query", "key", "logits", "labels"))
     bank, bank_labels = inputs.bank.tolist(), inputs.bank_labels.tolist()
-    return [
-        naive.Row(query[i], key[i], bank, labels[i], bank_labels, logits[i], own[i]) for i in range(count)
-    ]
+    return [naive.Row(query[i], key[i], bank, labels[i], bank_labels, logits[i], own[i]) for i in range(count)]
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+
+
+_SINGLE = as_dtype(random_inputs(31, samples=16, bank_size=257, dimension=32), torch.float32)
+FEW = {
+    "plain": random_inputs(30),
+    "single precision": _SINGLE,
+    "own keys": with_own(random_inputs(32)),
+    "own keys, single precision": with_own(_SINGLE),
+    "no entry of a row's class": with_lonely_row(random_inputs(33)),
+    "ties": with_duplicates(random_inputs(34), copies=3),
+}

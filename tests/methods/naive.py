@@ -154,7 +154,7 @@ def normalised_entropy(soft: list[float]) -> float:
 
 
 def ascl_relations(row: Row, settings: Settings) -> list[float]:
-    """Sec. 3.2: the authors' Z ∝ [1, min(1, a·p)] with a = 1 − H(p)/log P, or the paper's wording with w = H(p)/log P."""
+    """Sec. 3.2: the authors' Z ∝ [1, min(1, a·p)], a = 1 − H(p)/log P, or the paper's wording, w = H(p)/log P."""
     soft = soft_labels(row, settings.temperature, masked=False)
     entropy = normalised_entropy(soft)
     if settings.ascl_weighting == "authors":

@@ -1,0 +1,141 @@
+"""What a sweep still has to do, and how long that should take; torch-free and in about a second."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import datasets, spec as specs, trials, workspace as workspaces
+from harness.config import TrialConfig
+from harness.spec import SweepSpec
+from harness.trials import TrialState
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One distinct training of a sweep: where it is, how far it is, and the cells it fills."""
+
+    trial: TrialConfig
+    directory: Path
+    state: TrialState
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Hours of one device that the missing trainings need; `basis` says what it was taken from."""
+
+    hours: float | None
+    device: str
+    basis: str
+    on_gpu: bool = False
+
+
+def load_spec(name: str, overrides: Sequence[str], seeds: int | None, workspace: Path) -> SweepSpec:
+    """The sweep of a command line. Where the local data is not the published data, its trials are others."""
+    loaded = specs.load(name, overrides=overrides, seeds=seeds)
+    if "data_digest" in loaded.overrides:
+        return loaded
+    found = datasets.states(loaded.dataset)
+    missing = any(state.state == "missing" for state in found)
+    digest = workspaces.saved_digest(workspace, loaded) if missing else datasets.local_digest(loaded.dataset)
+    if digest is None:
+        return loaded
+    return dataclasses.replace(loaded, settings={**loaded.settings, "data_digest": digest})
+
+
+def plan(spec: SweepSpec, workspace: Path) -> list[Planned]:
+    """Every distinct training, all of one seed before the next."""
+    cells: dict[str, list[str]] = {}
+    for cell in spec.cells():
+        for trial in cell.trials:
+            cells.setdefault(trial.trial_id, []).append(cell.label)
+    return [
+        Planned(trial, directory, trials.state(directory), tuple(dict.fromkeys(cells[trial.trial_id])))
+        for trial in spec.trials()
+        for directory in [trials.directory(workspace, trial)]
+    ]
+
+
+def estimate(planned: Sequence[Planned], workspace: Path) -> Estimate:
+    """From finished trials of this workspace with the same network, image size, batch and precision."""
+    todo = [entry for entry in planned if entry.state.state != "done"]
+    rates = _seconds_per_image(workspace)
+    if not todo:
+        return Estimate(0.0, "", "nothing is left to train")
+    if not rates:
+        return Estimate(None, "", "no finished trial to go by")
+    counts = collections.Counter(key[:2] for key, known in rates.items() for _ in known)
+    (device, device_type), _ = counts.most_common(1)[0]  # the one that trained most here
+    seconds, used = 0.0, 0
+    for entry in todo:
+        known = rates.get((device, device_type, *_kind(entry.trial)))
+        if not known:
+            return Estimate(None, device, f"no finished {entry.trial.method} with {entry.trial.encoder} to go by")
+        images = min(entry.trial.train_limit or math.inf, datasets.load(entry.trial.dataset).train_size)
+        left = 1 - entry.state.epoch / entry.trial.epochs
+        seconds += statistics.median(known) * images * entry.trial.epochs * left
+        used = max(used, len(known))
+    basis = f"median of up to {used} finished trials of each kind on this device"
+    return Estimate(seconds / 3600, device, basis, device_type == "cuda")
+
+
+def to_dict(spec: SweepSpec, planned: Sequence[Planned], guess: Estimate) -> dict[str, Any]:
+    """The plan for `--json`."""
+    return {
+        "sweep": spec.name,
+        "spec": spec.to_dict(),
+        "cells": len(spec.cells()),
+        "trainings": len(planned),
+        "done": sum(entry.state.state == "done" for entry in planned),
+        "device_hours": guess.hours if guess.hours is not None else "unknown",
+        "gpu_hours": guess.hours if guess.on_gpu and guess.hours is not None else "unknown",
+        "device": guess.device or "unknown",
+        "basis": guess.basis,
+        "trials": [
+            {
+                "trial_id": entry.trial.trial_id,
+                "method": entry.trial.method,
+                "seed": entry.trial.seed,
+                "state": entry.state.state,
+                "epoch": entry.state.epoch,
+                "cells": list(entry.cells),
+                "directory": str(entry.directory),
+            }
+            for entry in planned
+        ],
+    }
+
+
+def _kind(trial: TrialConfig) -> tuple[Any, ...]:
+    """What decides the cost of an image: trials that agree in it cost the same."""
+    return (
+        trial.encoder,
+        trial.image_size,
+        trial.batch_size,
+        trial.precision,
+        "bank" in trial.uses,
+        trial.bank_size if "bank" in trial.uses else 0,
+    )
+
+
+def _seconds_per_image(workspace: Path) -> dict[tuple[Any, ...], list[float]]:
+    """Seconds per image and epoch of the workspace's finished trials, by device and kind."""
+    found: dict[tuple[Any, ...], list[float]] = {}
+    for directory in trials.find(workspace):
+        if not (directory / trials.RESULT).is_file():
+            continue
+        try:
+            result, trial = trials.read_json(directory / trials.RESULT), trials.read_config(directory)
+        except (trials.DamagedFile, ValueError):
+            continue
+        rate = result["seconds"] / (result["epochs"] * result["train_images"])
+        key = (result["device"], result["device_type"], *_kind(trial))
+        found.setdefault(key, []).append(rate)
+    return found

@@ -1,0 +1,142 @@
+"""MLflow: the record that people browse. Written by the driver alone, from trial directories; it can be rebuilt from them.
+
+One experiment per sweep name, one parent run per sweep (a reduced sweep has its own), one child run per trial. Timestamps are
+those of the trial, so that recording a trial again, after an interruption say, adds nothing twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import datasets, files, provenance, trials, workspace as workspaces
+from harness.spec import SweepSpec
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TRIAL_TAG, SWEEP_TAG, WHOLE_TAG = "harness.trial_id", "harness.sweep", "harness.recorded"
+
+
+def default_uri(workspace: Path) -> str:
+    """$MLFLOW_TRACKING_URI, or a SQLite file in the workspace."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace / 'mlflow.db'}"
+
+
+def public(uri: str) -> str:
+    """A tracking URI without its user name and password, for notes and messages."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def unrecorded(workspace: Path, spec: SweepSpec, uri: str, ids: list[str]) -> list[str]:
+    """The finished trials that this MLflow has not been given yet, by the sweep's own notes: MLflow is not asked."""
+    path = workspaces.sweep_folder(workspace, spec) / "recorded.json"
+    try:
+        notes = trials.read_json(path) if path.is_file() else {}
+    except trials.DamagedFile:
+        notes = {}
+    known = set(notes.get(public(uri), {}).get("trials", []))
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        known = set()  # the database was removed: everything is to be recorded again
+    return [trial for trial in ids if trial not in known]
+
+
+class Recorder:
+    """Writes the trials of one sweep into one MLflow."""
+
+    def __init__(self, workspace: Path, spec: SweepSpec, uri: str):
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from mlflow import MlflowClient
+
+        workspace.mkdir(parents=True, exist_ok=True)
+        self.workspace, self.spec, self.uri = workspace, spec, uri
+        self.client: MlflowClient = MlflowClient(tracking_uri=uri)
+        self.experiment = self._experiment()
+        self.parent = self._parent()
+
+    def record(self, directory: Path) -> None:
+        """One finished trial: parameters, metrics per epoch, the data as an input, tags."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        result, trial = trials.read_json(directory / trials.RESULT), trials.read_config(directory)
+        start = int(result["metrics"][0]["time"] * 1000)
+        run = self._find(TRIAL_TAG, trial.trial_id)
+        if run is None:
+            tags = {
+                TRIAL_TAG: trial.trial_id,
+                "mlflow.parentRunId": self.parent,
+                "mlflow.runName": f"{trial.method} seed {trial.seed} {trial.trial_id[:6]}",
+            }
+            run = self.client.create_run(self.experiment, start_time=start, tags=tags)
+        elif run.data.tags.get(WHOLE_TAG) == "yes":
+            return self._note(trial.trial_id)
+        settings = trial.to_dict()
+        settings |= settings.pop("options")
+        params = [Param(name, str(value)) for name, value in settings.items()]
+        params.append(Param("trial_id", trial.trial_id))
+        metrics = [
+            Metric(name, value, int(line["time"] * 1000), line["epoch"])
+            for line in result["metrics"]
+            for name, value in line.items()
+            if name not in ("epoch", "time")
+        ]
+        for first in range(0, max(len(metrics), 1), 500):
+            self.client.log_batch(run.info.run_id, metrics[first : first + 500], params if first == 0 else ())
+        self.client.log_inputs(run.info.run_id, datasets=[_data_input(trial)])
+        tags = [RunTag(f"environment.{name}", str(value)) for name, value in _environment(directory).items()]
+        self.client.log_batch(run.info.run_id, tags=[*tags, RunTag(WHOLE_TAG, "yes")])
+        self.client.set_terminated(run.info.run_id, "FINISHED", end_time=int(result["finished"] * 1000))
+        return self._note(trial.trial_id)
+
+    def record_report(self, folder: Path) -> None:
+        """The report's files as artifacts of the sweep's parent run."""
+        self.client.log_artifacts(self.parent, str(folder), "report")
+
+    def close(self, complete: bool) -> None:
+        """Mark the sweep's own run as finished, or as one that goes on later."""
+        self.client.set_terminated(self.parent, "FINISHED" if complete else "KILLED")
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(self.spec.name)
+        if found:
+            return found.experiment_id
+        local = self.uri.startswith("sqlite:///")
+        artifacts = (self.workspace / "mlruns").as_uri() if local else None
+        return self.client.create_experiment(self.spec.name, artifact_location=artifacts)
+
+    def _parent(self) -> str:
+        found = self._find(SWEEP_TAG, self.spec.slug)
+        if found:
+            return found.info.run_id
+        tags = {SWEEP_TAG: self.spec.slug, "mlflow.runName": f"sweep {self.spec.slug}"}
+        tags |= {f"git.{name}": str(value) for name, value in provenance.git().items()}
+        run = self.client.create_run(self.experiment, tags=tags)
+        self.client.log_dict(run.info.run_id, self.spec.to_dict(), "spec.json")
+        return run.info.run_id
+
+    def _find(self, tag: str, value: str) -> Any:
+        runs = self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'", max_results=1)
+        return runs[0] if runs else None
+
+    def _note(self, trial_id: str) -> None:
+        path = workspaces.sweep_folder(self.workspace, self.spec) / "recorded.json"
+        notes = trials.read_json(path) if path.is_file() else {}
+        known = set(notes.get(public(self.uri), {}).get("trials", []))
+        notes[public(self.uri)] = {"trials": sorted(known | {trial_id}), "parent": self.parent}
+        files.write_json(path, notes)
+
+
+def _data_input(trial: Any) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    module = datasets.load(trial.dataset)
+    digest = trial.data_digest or module.digest
+    data = Dataset(trial.dataset, digest, "published files", module.source)
+    return DatasetInput(data, [InputTag("mlflow.data.context", "training")])
+
+
+def _environment(directory: Path) -> dict[str, Any]:
+    path = directory / trials.ENVIRONMENT
+    return trials.read_json(path) if path.is_file() else {}
