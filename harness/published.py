@@ -3,8 +3,7 @@
 One file per source: `[source]`, the `[[protocol]]` it states (narrowed by `datasets` and `methods`; later entries win)
 and `[[tables]]`, whose `rows` are trainings with `values` in the order of the table's `metrics`. `[[tables.errata]]`
 give one printed number each the reading to use instead; without a `reading` nothing better is printed, with the printed
-one the number is in doubt. `[[statistics]]` are counts of images and classes. Adding a paper is adding a file.
-
+one the number is in doubt. `[[statistics]]` count images and classes. Adding a paper is adding a file.
     python -c "from harness import published; print(published.reference('cifar100', 'maskcon', 1.0, 0.05))"
 """
 
@@ -62,7 +61,7 @@ class Published:
     note: str | None
     erratum: str | None  # where `value` is wrong, contradicted or in doubt: both values and why
     reprint_of: str | None  # where a source copies another's number, which no comparison uses
-    protocol: dict[str, Any] = field(hash=False)  # what the source states of the training
+    protocol: dict[str, Any] = field(hash=False)  # what the source states, under TrialConfig's names where it has them
 
 
 def load(folder: Path | None = None) -> list[Published]:

@@ -6,8 +6,11 @@ those of the trial, so that recording a trial again, after an interruption say, 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +35,24 @@ def public(uri: str) -> str:
 
 def unrecorded(workspace: Path, spec: SweepSpec, uri: str, ids: list[str]) -> list[str]:
     """The finished trials that this MLflow has not been given yet, by the sweep's own notes: MLflow is not asked."""
-    path = workspaces.sweep_folder(workspace, spec) / "recorded.json"
-    try:
-        notes = trials.read_json(path) if path.is_file() else {}
-    except trials.DamagedFile:
-        notes = {}
-    known = set(notes.get(public(uri), {}).get("trials", []))
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        known = set()  # the database was removed: everything is to be recorded again
+    known = set(_notes(workspace, spec, uri).get("trials", []))
     return [trial for trial in ids if trial not in known]
+
+
+def has_run(workspace: Path, spec: SweepSpec, uri: str) -> bool:
+    """Whether this MLflow has a run of the sweep, by the sweep's own notes."""
+    return "parent" in _notes(workspace, spec, uri)
+
+
+def _notes(workspace: Path, spec: SweepSpec, uri: str) -> dict[str, Any]:
+    """What the sweep noted about one MLflow: the trials it was given, and the sweep's run in it."""
+    path = workspaces.sweep_folder(workspace, spec) / "recorded.json"
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        return {}  # the database was removed: everything is to be recorded again
+    try:
+        return trials.read_json(path).get(public(uri), {}) if path.is_file() else {}
+    except trials.DamagedFile:
+        return {}
 
 
 class Recorder:
@@ -50,6 +62,8 @@ class Recorder:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         workspace.mkdir(parents=True, exist_ok=True)
         self.workspace, self.spec, self.uri = workspace, spec, uri
         self.client: MlflowClient = MlflowClient(tracking_uri=uri)
@@ -126,6 +140,46 @@ class Recorder:
         known = set(notes.get(public(self.uri), {}).get("trials", []))
         notes[public(self.uri)] = {"trials": sorted(known | {trial_id}), "parent": self.parent}
         files.write_json(path, notes)
+
+
+class Mirror:
+    """Hands finished trials to MLflow in a thread of its own, so that training never waits for it."""
+
+    def __init__(self, workspace: Path, spec: SweepSpec, uri: str):
+        self.workspace, self.spec, self.uri = workspace, spec, uri
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow")
+        self.recorder: Recorder | None = None
+        self.seen: set[str] = set()
+        self.waiting: list[Future[None]] = []
+        self.problem: str | None = None
+
+    def __enter__(self) -> Mirror:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.thread.shutdown(wait=True)
+
+    def add(self, ids: Sequence[str]) -> None:
+        """Record these trials, each once."""
+        for trial_id in ids:
+            if trial_id not in self.seen:
+                self.seen.add(trial_id)
+                self.waiting.append(self.thread.submit(self._record, trial_id))
+
+    def close(self, complete: bool) -> None:
+        """Close the sweep's own run, if this run of the sweep wrote to it."""
+        if self.recorder and self.problem is None:
+            self.recorder.close(complete)
+
+    def _record(self, trial_id: str) -> None:
+        if self.problem:  # a store that cannot be reached is tried once a sweep
+            return
+        try:
+            if self.recorder is None:
+                self.recorder = Recorder(self.workspace, self.spec, self.uri)
+            self.recorder.record(trials.directory(self.workspace, trial_id))
+        except Exception as error:  # whatever a store that is down or full makes its client raise
+            self.problem = f"{public(self.uri)}: {type(error).__name__}: {str(error).splitlines()[0]}"
 
 
 def _data_input(trial: Any) -> Any:

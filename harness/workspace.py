@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from harness import files, trials
 from harness.spec import SweepSpec
@@ -77,6 +77,15 @@ def removable(workspace: Path, ids: set[str]) -> list[tuple[Path, str]]:
     return found
 
 
+def remove(paths: Iterable[Path]) -> None:
+    """Delete files and folders."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def describe(size: float) -> str:
     """Bytes in words: "12.3 MiB"."""
     for unit in ("B", "KiB", "MiB", "GiB"):
@@ -84,8 +93,3 @@ def describe(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
-
-
-def to_json(value: Any) -> Any:
-    """Paths as text, for JSON output."""
-    return str(value) if isinstance(value, Path) else value

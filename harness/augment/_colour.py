@@ -75,7 +75,7 @@ def autocontrast(images: Tensor) -> Tensor:
     """
     low = images.amin(dim=(2, 3), keepdim=True).to(torch.float64)
     high = images.amax(dim=(2, 3), keepdim=True).to(torch.float64)
-    scale = 255.0 / (high - low)
+    scale = torch.full_like(low, 255) / (high - low)  # `255 / tensor` would be 255 times a rounded reciprocal
     stretched = (images * scale + -low * scale).clamp(0, 255)
     return torch.where(high > low, torch.floor(stretched).to(images.dtype), images)
 

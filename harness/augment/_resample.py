@@ -1,5 +1,8 @@
 """PIL's bilinear resampling of one axis as a matrix product, bit for bit (Pillow's src/libImaging/Resample.c).
 
+NOTE: columns first, then rows, as in Pillow up to 12. Pillow 13 takes rows first where the height shrinks by much more
+than the width, and some pixels then differ by one level (never where a 32-pixel image stays at 32 pixels).
+
 PIL multiplies grey levels by integer coefficients of 22 bits, sums in integers and rounds half up. float32 is exact for
 integers below 2^24 only, so a coefficient is split into k = high · 2^11 + low, |low| ≤ 2^10, and the two products are
 put together after summing. Both halves and the levels have at most 11 significant bits: TF32 is exact as well.

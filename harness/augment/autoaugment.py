@@ -3,8 +3,9 @@
 Each image draws one of 25 sub-policies; each of its two stages happens with its own probability and, where the
 operation has a direction, with a random sign. Two variants:
 
-released     DeepVoltaire/AutoAugment as the MaskCon code copies it: fills with grey 128, rotates one way, shears bicubically
-torchvision  torchvision.transforms.AutoAugment(CIFAR10): fills with black, rotates either way, shears to nearest pixels
+released     DeepVoltaire/AutoAugment as the MaskCon code copies it: fills with grey 128, never turns clockwise, and
+             shears bicubically
+torchvision  torchvision.transforms.AutoAugment(CIFAR10): fills with black, turns either way, shears to nearest pixels
 """
 
 from __future__ import annotations

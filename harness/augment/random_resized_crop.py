@@ -37,7 +37,7 @@ def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
 
 
 def resize_boxes(images: Tensor, boxes: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """Cut each image's box (top, left, height, width) out and resize it as PIL's `crop` and `resize(BILINEAR)` do.
+    """Cut each image's box (top, left, height, width) out and resize it, as PIL's `crop` and `resize` (BILINEAR) do.
 
     boxes: (N, 4) int64 on the host, or (1, 4) for all. Returns (N, C, *size) float32 integer levels.
     """

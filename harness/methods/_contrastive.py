@@ -34,8 +34,8 @@ def relation_loss(inputs: ContrastiveInputs, relations: Relations, contrastive_t
 
 def log_partition(inputs: ContrastiveInputs, contrastive_temperature: float) -> Tensor:
     """logsumexp over the logits of Eq. 8, own bank entries left out. Shape (N,)."""
-    self_similarity = (inputs.query * inputs.key).sum(dim=1, keepdim=True)
-    bank_similarity = inputs.query @ inputs.bank.T
+    self_similarity = (inputs.query * inputs.key.detach()).sum(dim=1, keepdim=True)
+    bank_similarity = inputs.query @ inputs.bank.detach().T
     if inputs.own is not None:
         bank_similarity = bank_similarity.masked_fill(inputs.own, -math.inf)
     similarity = torch.cat([self_similarity, bank_similarity], dim=1)  # (N, 1+P)

@@ -29,7 +29,8 @@ def relations(inputs, *, weight, temperature, ascl_weighting="authors"):
         # p of Eq. 11: the relations to others, without the sample itself, scaled to sum to 1
         total = soft[1].sum(dim=1, keepdim=True)  # 0 only where every entry is the sample's own
         p = torch.where(total > 0, soft[1] / total, 0)  # (N, P)
-        entropy = torch.special.entr(p).sum(dim=1) / math.log(max(p.shape[1], 2))  # (N,), in [0, 1]
+        entropy = torch.special.entr(p).sum(dim=1) / math.log(max(p.shape[1], 2))  # (N,)
+        entropy = entropy.clamp(max=1)  # rounding can carry it past log P
         if ascl_weighting == "section-3.2":
             return _contrastive.mixed_with_itself(soft, entropy)
         return _contrastive.normalised((1 - entropy)[:, None] * p)

@@ -1,0 +1,90 @@
+"""A sweep's report: tables (LaTeX, Markdown), figures (PDF, PNG), results.csv, provenance.json, one page, one LaTeX document.
+
+Everything is a function of trial directories and of the published numbers; what is not trained yet is marked as such.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import compare, files, plan, results, tracking, trials, workspace as workspaces
+from harness.report.content import RECALLS, Content
+from harness.spec import SweepSpec
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write` wrote."""
+
+    folder: Path
+    page: Path
+    done: int
+    trainings: int
+    notes: list[str]  # what could not be made, and why
+
+
+def write(spec: SweepSpec, workspace: Path, output: Path | None = None) -> Written:
+    """Make the whole report in `output` (default: the sweep's folder under reports/ of the workspace)."""
+    from harness.report import document, facts, figures, page, tables
+
+    folder = output or workspaces.report_folder(workspace, spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = gather(spec, workspace)
+    made = tables.all_tables(content)
+    for table in made:
+        files.write_text(folder / f"{table.name}.tex", table.latex())
+        files.write_text(folder / f"{table.name}.md", table.markdown())
+    drawn = figures.draw_all(content, folder)
+    frame = results.load([trials.directory(workspace, trial) for trial in spec.trials()])
+    files.write_text(folder / "results.csv", frame.to_csv(index=False))
+    known = facts.gather(spec, workspace)
+    files.write_json(folder / "provenance.json", known)
+    files.write_text(folder / "report.md", document.markdown(content, made, drawn, known))
+    files.write_text(folder / "report.tex", document.latex_document(content, made, drawn, known))
+    files.write_text(folder / "report.html", page.render(content, made, drawn, known, folder))
+    notes = _compile(folder)
+    return Written(folder, folder / "report.html", content.done, content.trainings, notes)
+
+
+def gather(spec: SweepSpec, workspace: Path) -> Content:
+    """Everything that tables and figures need."""
+    planned = plan.plan(spec, workspace)
+    finished = {entry.trial.trial_id for entry in planned if entry.state.state == "done"}
+    ids = {
+        cell.label: tuple(trial.trial_id for trial in cell.trials if trial.trial_id in finished) for cell in spec.cells()
+    }
+    compared = compare.compare(spec, workspace, RECALLS)
+    return Content(spec, compared, ids, len(finished), len(planned))
+
+
+def record(spec: SweepSpec, workspace: Path, folder: Path, uri: str | None) -> str | None:
+    """Hand the report to the sweep's run in MLflow, where the sweep has one. Returns why it could not, if it could not."""
+    target = uri or tracking.default_uri(workspace)
+    if not tracking.has_run(workspace, spec, target):
+        return None
+    try:
+        tracking.Recorder(workspace, spec, target).record_report(folder)
+    except Exception as error:  # whatever a store that is down or full makes its client raise
+        return f"{tracking.public(target)}: {type(error).__name__}: {str(error).splitlines()[0]}"
+    return None
+
+
+def _compile(folder: Path) -> list[str]:
+    """report.pdf, where a pdflatex is installed."""
+    if shutil.which("pdflatex") is None:
+        return []
+    with tempfile.TemporaryDirectory() as scratch:
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"-output-directory={scratch}", "report.tex"]
+        run = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+        made = Path(scratch) / "report.pdf"
+        if run.returncode == 0 and made.is_file():
+            files.replace(folder / "report.pdf", lambda stream: stream.write(made.read_bytes()))
+            return []
+        log = run.stdout.decode(errors="replace")
+    (folder / "report.pdf").unlink(missing_ok=True)
+    reason = next((line for line in log.splitlines() if line.startswith("!")), "see report.tex")
+    return [f"report.pdf was not made: pdflatex says {reason!r}"]

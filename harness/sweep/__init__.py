@@ -6,12 +6,10 @@ checkpoint, new cells run. `Tuner.restore` is not used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import tracking, trials, workspace as workspaces
+from harness import tracking, workspace as workspaces
 from harness.plan import Planned, plan
 from harness.spec import SweepSpec
 
@@ -52,7 +50,7 @@ def run(
         preflight.check(spec, workspace, todo)
     workspaces.save_spec(workspace, spec)
     done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
-    with Mirror(workspace, spec, uri) as mirror:
+    with tracking.Mirror(workspace, spec, uri) as mirror:
         mirror.add(tracking.unrecorded(workspace, spec, uri, done))
         if todo:
             from harness.sweep import ray_trials
@@ -64,43 +62,3 @@ def run(
     outcome = Outcome(planned, len(todo), mirror.problem)
     mirror.close(outcome.count("done") == len(planned))
     return outcome
-
-
-class Mirror:
-    """Hands finished trials to MLflow in a thread of its own, so that training never waits for it."""
-
-    def __init__(self, workspace: Path, spec: SweepSpec, uri: str):
-        self.workspace, self.spec, self.uri = workspace, spec, uri
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow")
-        self.recorder: tracking.Recorder | None = None
-        self.seen: set[str] = set()
-        self.waiting: list[Future[None]] = []
-        self.problem: str | None = None
-
-    def __enter__(self) -> Mirror:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.thread.shutdown(wait=True)
-
-    def add(self, ids: Sequence[str]) -> None:
-        """Record these trials, each once."""
-        for trial_id in ids:
-            if trial_id not in self.seen:
-                self.seen.add(trial_id)
-                self.waiting.append(self.thread.submit(self._record, trial_id))
-
-    def close(self, complete: bool) -> None:
-        """Close the sweep's own run, if this run of the sweep wrote to it."""
-        if self.recorder and self.problem is None:
-            self.recorder.close(complete)
-
-    def _record(self, trial_id: str) -> None:
-        if self.problem:  # a store that cannot be reached is tried once a sweep
-            return
-        try:
-            if self.recorder is None:
-                self.recorder = tracking.Recorder(self.workspace, self.spec, self.uri)
-            self.recorder.record(trials.directory(self.workspace, trial_id))
-        except Exception as error:  # whatever a store that is down or full makes its client raise
-            self.problem = f"{tracking.public(self.uri)}: {type(error).__name__}: {str(error).splitlines()[0]}"

@@ -18,7 +18,7 @@ REAL, MADE = 120, 40
 
 @functools.cache
 def batch(channels: int = 3) -> Tensor:
-    """Real CIFAR-100 test images (where HARNESS_DATA has them, made ones otherwise) and made ones. (160, C, 32, 32) uint8."""
+    """CIFAR-100 test images, where HARNESS_DATA has them, and made ones. (168, C, 32, 32) uint8."""
     generator = np.random.default_rng(0)
     folder = os.environ.get("HARNESS_DATA")
     file = Path(folder or "") / "cifar-100-python" / "test"
@@ -31,7 +31,7 @@ def batch(channels: int = 3) -> Tensor:
 
 
 def made(generator: np.random.Generator, size: int = 32) -> np.ndarray:
-    """A picture with what photographs have: a gradient, flat shapes, texture, clipped lights and shadows. (3, 32, 32)."""
+    """A picture with what photographs have: gradients, flat shapes, texture, clipped levels. (3, size, size)."""
     y, x = np.mgrid[:size, :size] / size
     slope = generator.normal(size=(3, 2)) * 120
     picture = slope[:, :1, None] * y + slope[:, 1:, None] * x + generator.uniform(0, 255, (3, 1, 1))
@@ -44,7 +44,7 @@ def made(generator: np.random.Generator, size: int = 32) -> np.ndarray:
 
 
 def degenerate() -> np.ndarray:
-    """Where histograms and filters have their special cases: flat, two levels, one deviating pixel, stripes. (8, 3, 32, 32)."""
+    """The special cases of histograms and filters: flat, two levels, one odd pixel, stripes. (8, 3, 32, 32)."""
     images = np.zeros((8, 3, 32, 32), dtype=np.uint8)
     images[1] = 255
     images[2] = 128

@@ -110,6 +110,16 @@ def test_autocast_outside_changes_nothing(recipe, dtype):
 
 
 @every_recipe
+def test_nothing_waits_for_the_device(recipe):
+    """The meta device has no values: reading one raises, and so does mixing it with the host's."""
+    images = torch.empty(64, 3, 32, 32, device="meta")
+    for name, parameters in recipe:
+        images = augment.load(name).apply(images, torch.Generator().manual_seed(0), **parameters)
+    assert images.device.type == "meta"
+    assert images.dtype == torch.float32
+
+
+@every_recipe
 def test_a_longer_recipe_draws_the_same_beginning(recipe):
     flips = ("horizontal_flip", {"probability": 0.0})
     assert torch.equal(augmented(batch(), recipe), augmented(batch(), (*recipe, flips)))

@@ -39,7 +39,8 @@ def released(image: Image.Image, name: str, index: int | None, sign: int) -> Ima
         return affine(matrix, Image.Resampling.BICUBIC)
     if name.startswith("translate"):
         share = np.linspace(0, 150 / 331, 10)[index]
-        return affine((1, 0, share * width * sign, 0, 1, 0) if name[-1] == "x" else (1, 0, 0, 0, 1, share * height * sign))
+        x, y = (share * width * sign, 0) if name == "translate_x" else (0, share * height * sign)
+        return affine((1, 0, x, 0, 1, y))
     if name == "rotate":
         turned = image.convert("RGBA").rotate(np.linspace(0, 30, 10)[index])
         return Image.composite(turned, Image.new("RGBA", turned.size, (128,) * 4), turned).convert(image.mode)
@@ -47,7 +48,8 @@ def released(image: Image.Image, name: str, index: int | None, sign: int) -> Ima
         return ImageOps.posterize(image, int(np.round(np.linspace(8, 4, 10))[index]))
     if name == "solarize":
         return ImageOps.solarize(image, np.linspace(256, 0, 10)[index])
-    return {"autocontrast": ImageOps.autocontrast, "equalize": ImageOps.equalize, "invert": ImageOps.invert}[name](image)
+    assert name in _sub_policies.UNSCALED
+    return getattr(ImageOps, name)(image)
 
 
 def choices(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

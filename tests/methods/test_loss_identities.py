@@ -1,4 +1,4 @@
-"""What the losses have in common, reduce to, approach, and must not depend on."""
+"""What the losses reduce to, approach at the ends of τ, and what their relations are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from harness import methods
 
 from .builders import (
-    CONTRASTIVE,
     FEW,
     MASKED,
     TEMPERATURES,
@@ -30,7 +29,6 @@ from .builders import (
 )
 
 VARIANT = pytest.mark.parametrize(("method", "options"), VARIANTS, ids=variant_id)
-CONTRASTIVE_VARIANT = pytest.mark.parametrize(("method", "options"), CONTRASTIVE, ids=variant_id)
 CASE = pytest.mark.parametrize("inputs", FEW.values(), ids=FEW)
 
 

@@ -1,0 +1,250 @@
+"""The commands. Each parses its options, calls one function and prints; heavy imports stand inside the commands.
+
+Exit codes: 0 done, 1 incomplete or failed trials, 2 wrong usage or missing data.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from harness import __version__
+from harness.errors import MissingData, UsageError
+
+app = typer.Typer(
+    help="Sweep, benchmark and compare methods that learn fine-grained representations from coarse labels.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+out, err = Console(), Console(stderr=True)
+
+Name = Annotated[str, typer.Argument(help="A sweep of experiments/, or the path of a .toml file.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Put a setting over the sweep's own; repeatable.")
+]
+Seeds = Annotated[int | None, typer.Option(help="Seeds 0 … N−1 instead of the sweep's own number.", min=1)]
+Workspace = Annotated[
+    Path | None, typer.Option(help="Where trials and reports are kept. Default: $HARNESS_WORKSPACE or ./workspace.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> NoReturn:
+    """The entry point: what a user can mend is one message, never a traceback."""
+    try:
+        app()
+    except (UsageError, MissingData) as error:
+        err.print(f"[bold red]error:[/bold red] {_escaped(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    sys.exit(0)
+
+
+@app.command()
+def sweep(
+    name: Name,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    workers: Annotated[int | None, typer.Option(help="Trials at once.", min=1)] = None,
+    trials_per_gpu: Annotated[float, typer.Option(help="Trials that share one GPU.")] = 1,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster; default: this machine.")] = None,
+    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI. Default: a SQLite file in the workspace.")] = None,
+    retry_failed: Annotated[bool, typer.Option(help="Train failed trials again, too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
+) -> None:
+    """Train what is missing of a sweep, and record it. The same command again goes on where it stopped."""
+    from harness import sweep as sweeps
+    from harness import terminal
+
+    folder, spec = _spec(name, set_, seeds, workspace)
+    terminal.sweep_head(out, spec, folder)
+    if dry_run:
+        return
+    resources = sweeps.Resources(workers, trials_per_gpu, address)
+    outcome = sweeps.run(spec, folder, resources, retry_failed=retry_failed, uri=mlflow)
+    sys.exit(terminal.sweep_outcome(out, err, outcome, _again(name, set_, seeds, workspace)))
+
+
+@app.command()
+def plan(
+    name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False
+) -> None:
+    """The cells of a sweep, their trial ids, what is done, and the time that the rest should take."""
+    from harness import plan as plans
+    from harness import terminal
+
+    folder, spec = _spec(name, set_, seeds, workspace)
+    planned = plans.plan(spec, folder)
+    terminal.plan(out, spec, planned, plans.estimate(planned, folder), json)
+
+
+@app.command()
+def status(
+    name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False
+) -> None:
+    """Cell by cell: done, running, failed or missing. Exit code 1 while anything is missing."""
+    from harness import plan as plans
+    from harness import terminal
+
+    folder, spec = _spec(name, set_, seeds, workspace)
+    sys.exit(terminal.status(out, spec, plans.plan(spec, folder), json))
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Argument(help="digits, cifar100, cifartoy …")],
+    method: Annotated[str, typer.Argument(help="maskcon, grafit, selfcon …")],
+    set_: Set = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random stream.", min=0)] = 0,
+    preset: Annotated[str, typer.Option(help="paper or released-code.")] = "paper",
+    workspace: Workspace = None,
+) -> None:
+    """One trial, without Ray or MLflow."""
+    from harness import train_command
+
+    sys.exit(train_command.run(out, err, dataset, method, set_ or [], seed, preset, _folder(workspace)))
+
+
+@app.command()
+def report(
+    name: Name,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    output: Annotated[Path | None, typer.Option(help="Default: reports/ in the workspace.")] = None,
+    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI that gets the report.")] = None,
+) -> None:
+    """Tables, figures and one page of everything that is finished."""
+    from harness import report as reports
+    from harness import terminal
+
+    folder, spec = _spec(name, set_, seeds, workspace)
+    written = reports.write(spec, folder, output)
+    problem = reports.record(spec, folder, written.folder, mlflow)
+    terminal.report_written(out, err, written, problem)
+
+
+@app.command()
+def compare(
+    name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False
+) -> None:
+    """Reproduced against published, per cell: ours, theirs, difference."""
+    from harness import compare as comparisons
+    from harness import terminal
+
+    folder, spec = _spec(name, set_, seeds, workspace)
+    sys.exit(terminal.comparison(out, spec, comparisons.compare(spec, folder), json))
+
+
+@app.command()
+def data(
+    name: Annotated[str, typer.Argument(help="A dataset.")],
+    download: Annotated[bool, typer.Option("--download", help="Fetch what is missing.")] = False,
+) -> None:
+    """Where a dataset's files are looked for, whether they are there and intact, how to get them."""
+    from harness import terminal
+
+    sys.exit(terminal.data(out, name, download))
+
+
+@app.command()
+def embed(
+    trial: Annotated[str, typer.Argument(help="A trial id (or its beginning), or a trial directory.")],
+    folder: Annotated[Path, typer.Argument(help="A folder of images.")],
+    output: Annotated[Path | None, typer.Option(help="A .parquet or .npz file. Default: features.parquet.")] = None,
+    workspace: Workspace = None,
+) -> None:
+    """Features of a folder of images by a trained encoder."""
+    from harness import export as exports
+
+    target = output or Path("features.parquet")
+    count = exports.embed(_folder(workspace), trial, folder, target)
+    out.print(f"{count} images embedded in {target}")
+
+
+@app.command()
+def export(
+    trial: Annotated[str, typer.Argument(help="A trial id (or its beginning), or a trial directory.")],
+    output: Annotated[Path | None, typer.Option(help="A folder. Default: exported-ID.")] = None,
+    workspace: Workspace = None,
+) -> None:
+    """A trained encoder as safetensors, with a model card."""
+    from harness import export as exports
+
+    out.print(f"encoder and model card written to {exports.export(_folder(workspace), trial, output)}")
+
+
+@app.command()
+def clean(
+    name: Name,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+) -> None:
+    """What a workspace holds; removes what no finished trial needs, after showing it."""
+    from harness import terminal
+
+    folder, spec = _spec(name, set_, seeds, workspace)
+    terminal.clean(out, spec, folder, yes)
+
+
+@app.command()
+def sync(
+    name: Name,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI.")] = None,
+) -> None:
+    """Record a sweep's finished trials in MLflow, with their original times."""
+    from harness import terminal
+
+    folder, spec = _spec(name, set_, seeds, workspace)
+    sys.exit(terminal.sync(out, err, spec, folder, mlflow))
+
+
+@app.command()
+def doctor(workspace: Workspace = None, json: Json = False) -> None:
+    """What this machine has (GPUs, libraries, disk, data) and what is missing."""
+    from harness import doctor as doctors
+
+    sys.exit(doctors.run(out, _folder(workspace), json))
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Options of all commands."""
+    if show:
+        out.print(__version__)
+        raise typer.Exit
+
+
+def _folder(given: Path | None) -> Path:
+    from harness import workspace
+
+    return workspace.locate(given)
+
+
+def _spec(name: str, overrides: list[str] | None, seeds: int | None, workspace: Path | None):  # type: ignore[no-untyped-def]
+    from harness import plan as plans
+
+    folder = _folder(workspace)
+    return folder, plans.load_spec(name, overrides or [], seeds, folder)
+
+
+def _again(name: str, overrides: list[str] | None, seeds: int | None, workspace: Path | None) -> str:
+    """The options with which the other commands mean the same sweep."""
+    words = [name, *(f"--set {text}" for text in overrides or [])]
+    words += [f"--seeds {seeds}"] if seeds else []
+    return " ".join(words + ([f"--workspace {workspace}"] if workspace else []))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

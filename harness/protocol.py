@@ -1,0 +1,86 @@
+"""How a sweep's training differs from the paper's: what every table, figure and comparison of it must say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness import config, methods, presets
+from harness.spec import SweepSpec
+
+_VARIED = ("dataset", "method", "seed", "weight", "temperature", "grouping")  # what a table itself shows
+_SMALL = ("epochs", "train_limit", "test_limit", "encoder")  # with less of these, numbers are not the paper's
+
+
+@dataclass(frozen=True)
+class Departure:
+    """One setting in which a sweep is not the preset `paper`."""
+
+    setting: str
+    ran: Any
+    paper: Any
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.setting} {self.ran} (paper: {self.paper})" + (f": {self.reason}" if self.reason else "")
+
+
+def departures(spec: SweepSpec) -> list[Departure]:
+    """Every setting, common to the sweep's trials or of some of them, that the preset `paper` has otherwise."""
+    found: dict[tuple[str, Any], Departure] = {}
+    for trial in spec.trials():
+        for name, setting in config.fields().items():
+            ran = getattr(trial, name)
+            if name not in _VARIED and setting.identity and ran != setting.default:
+                reason = "the local files are not the published ones" if name == "data_digest" else ""
+                paper = "the published files" if name == "data_digest" else _shown(setting.default)
+                found[name, ran] = Departure(name, _shown(ran), paper, reason)
+        for name, value in trial.options.items():
+            default = methods.options(trial.method)[name].default
+            if value != default:
+                found[name, value] = Departure(name, value, default)
+    return list(found.values())
+
+
+def reduced(spec: SweepSpec) -> str:
+    """A sentence for a sweep that trained less than the paper did, or nothing."""
+    small = [entry for entry in departures(spec) if entry.setting in _SMALL]
+    if not small:
+        return ""
+    return "A reduced run, not the paper's: " + ", ".join(f"{entry.setting} {entry.ran}" for entry in small) + "."
+
+
+def ledger(spec: SweepSpec) -> list[tuple[str, str, str, str]]:
+    """Where text and released code differ, and what this sweep did: (setting, paper, released code, this sweep)."""
+    rows = []
+    for row in presets.PROTOCOL:
+        if row.datasets and spec.dataset not in row.datasets:
+            continue
+        rows.append((row.setting, str(row.paper), str(row.released), _ran(spec, row.name, row.setting)))
+    return rows
+
+
+def method_titles(spec: SweepSpec) -> dict[str, str]:
+    """How tables name the sweep's methods; SupFINE says with which loss, since the paper does not."""
+    titles = {}
+    for cell in spec.cells():
+        title = methods.load(cell.method).title
+        if cell.method == "supfine":
+            title = f"SupFINE ({cell.trials[0].options.get('supfine_loss', 'cross-entropy')})"
+        titles[cell.method] = title
+    return titles
+
+
+def _ran(spec: SweepSpec, name: str | None, setting: str) -> str:
+    if name is None:
+        return f"0–{spec.seeds - 1}, {spec.seeds} runs" if setting == "seeds" else presets.epoch_rule(spec.preset)
+    values = {
+        str(_shown(getattr(trial, name)))
+        for trial in spec.trials()
+        if config.fields()[name].group is None or config.fields()[name].group in trial.uses
+    }
+    return ", ".join(sorted(values)) or "not used"
+
+
+def _shown(value: Any) -> Any:
+    return "all" if value is None else f"{value:g}" if isinstance(value, float) else value

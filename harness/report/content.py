@@ -1,0 +1,78 @@
+"""What every table and figure of a report is a function of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness import protocol
+from harness.compare import Compared
+from harness.report.table import Entry
+from harness.spec import Cell, SweepSpec
+
+RECALLS = ("recall_at_1", "recall_at_2", "recall_at_5", "recall_at_10")
+ORDER = ("selfcon", "grafit", "supcon", "coins", "supce", "supfine", "nnclr", "ascl", "maskcon")  # the paper's
+
+
+@dataclass(frozen=True)
+class Content:
+    """A sweep's numbers beside the published ones, and the trials behind them."""
+
+    spec: SweepSpec
+    compared: list[Compared]  # per cell × recall, percent
+    trial_ids: dict[str, tuple[str, ...]]  # finished trials, by cell label
+    done: int
+    trainings: int
+
+    def entry(self, cell: Cell, metric: str) -> Entry:
+        """Ours, as a table's entry."""
+        found = self.find(cell, metric)
+        if found.ours is None:
+            return Entry(missing=True)
+        return Entry(found.ours, found.deviation, trials=self.trial_ids[cell.label])
+
+    def find(self, cell: Cell, metric: str) -> Compared:
+        """The comparison of one cell and metric."""
+        return self._index[cell.label, metric]
+
+    @property
+    def _index(self) -> dict[tuple[str, str], Compared]:
+        return {(entry.cell.label, entry.metric): entry for entry in self.compared}
+
+    def cells(self, method: str | None = None) -> list[Cell]:
+        """Each cell once, those of one method or all."""
+        once = {entry.cell.label: entry.cell for entry in self.compared}
+        return [cell for cell in once.values() if method in (None, cell.method)]
+
+    def methods(self) -> list[str]:
+        """The sweep's methods in the paper's order."""
+        have = list(dict.fromkeys(cell.method for cell in self.cells()))
+        return sorted(have, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+    def runs(self) -> str:
+        """How many runs stand behind the numbers: "n = 3 runs", "n = 1–3 runs"."""
+        counts = sorted({entry.runs for entry in self.compared if entry.runs})
+        if not counts:
+            return "no finished runs"
+        shown = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
+        return f"n = {shown} run{'' if counts == [1] else 's'} per cell"
+
+    def notes(self) -> tuple[str, ...]:
+        """Footnotes that every table of this sweep carries."""
+        spread = "± is the sample standard deviation over seeds (ddof = 1)."
+        missing = len([entry for entry in self.compared if entry.metric == RECALLS[0] and entry.ours is None])
+        found = [spread if any(entry.deviation is not None for entry in self.compared) else "", self.small_print()]
+        found.append(f"{missing} cells are not trained yet." if missing else "")
+        return tuple(note for note in found if note)
+
+    def small_print(self) -> str:
+        """What a reader must know who sees nothing but this table."""
+        return protocol.reduced(self.spec)
+
+
+def setting(cell: Cell, name: str) -> str:
+    """A cell's weight or temperature as tables print it."""
+    value: Any = dict(cell.settings).get(name)
+    if value is None:
+        return "–"
+    return "∞" if value == float("inf") else f"{value:g}"

@@ -1,0 +1,95 @@
+"""Recall@1 over w and τ (paper Fig. 2): one square per cell, cells not trained yet hatched."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from harness.report.content import Content, setting
+from harness.spec import Cell
+
+METHOD = "maskcon"
+
+
+def needs(content: Content) -> bool:
+    """A sweep that varies w and τ of MaskCon."""
+    return len(_grid(content)) > 1
+
+
+def size(content: Content) -> tuple[float, float]:
+    """Inches, so that squares stay squares."""
+    weights, temperatures = _axes(content)
+    return 1.5 + 0.8 * len(temperatures), 1.2 + 0.55 * len(weights)
+
+
+def draw(content: Content, axes: Any) -> None:
+    """The grid with its numbers. The colour scale spans the trained cells and stays readable in grey."""
+    import numpy as np
+    from matplotlib.patches import Rectangle
+
+    weights, temperatures = _axes(content)
+    values = np.full((len(weights), len(temperatures)), math.nan)
+    for (weight, temperature), cell in _grid(content).items():
+        found = content.find(cell, "recall_at_1").ours
+        values[weights.index(weight), temperatures.index(temperature)] = math.nan if found is None else found
+    image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis", aspect="auto")
+    low, high = image.get_clim() if np.isfinite(values).any() else (0.0, 1.0)
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        if math.isnan(value):
+            corner = (column - 0.5, row - 0.5)
+            axes.add_patch(Rectangle(corner, 1, 1, facecolor="white", edgecolor="0.55", hatch="////"))
+        else:
+            dark = (value - low) / (high - low if high > low else 1) < 0.5
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black")
+    axes.set_xticks(range(len(temperatures)), [_text(value) for value in temperatures])
+    axes.set_yticks(range(len(weights)), [_text(value) for value in weights])
+    axes.set_xlabel("temperature τ")
+    axes.set_ylabel("weight w")
+    axes.set_title("Recall@1, %" + ("\n" + content.small_print() if content.small_print() else ""), fontsize=8)
+    axes.tick_params(length=0)
+    if np.isfinite(values).any():
+        axes.figure.colorbar(image, ax=axes, shrink=0.9).outline.set_visible(False)
+
+
+def caption(content: Content) -> str:
+    """What it shows, and of how many runs."""
+    return (
+        f"Recall@1 in percent of MaskCon over w and τ on {content.spec.title} ({content.runs()}, mean). The row w = 0 is "
+        "SelfCon, the column τ = ∞ Grafit. Hatched: not trained yet."
+    )
+
+
+def alternative(content: Content) -> str:
+    """The highest and lowest cell in words."""
+    trained = {cell: content.find(cell, "recall_at_1").ours for cell in _grid(content).values()}
+    known = {cell: value for cell, value in trained.items() if value is not None}
+    if not known:
+        return "Heat map of Recall@1 over w and τ; no cell is trained yet."
+    best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
+    return (
+        f"Heat map of Recall@1 over w and τ: highest {known[best]:.2f} % at {_place(best)}, lowest {known[worst]:.2f} % at "
+        f"{_place(worst)}; the table of all hyperparameters has every value."
+    )
+
+
+def _grid(content: Content) -> dict[tuple[float, float], Cell]:
+    grid = {}
+    for cell in content.cells(METHOD):
+        varied = dict(cell.settings)
+        if "weight" in varied and "temperature" in varied:
+            grid[varied["weight"], varied["temperature"]] = cell
+    return grid
+
+
+def _axes(content: Content) -> tuple[list[float], list[float]]:
+    grid = _grid(content)
+    return sorted({weight for weight, _ in grid}, reverse=True), sorted({temperature for _, temperature in grid})
+
+
+def _text(value: float) -> str:
+    return "∞" if math.isinf(value) else f"{value:g}"
+
+
+def _place(cell: Cell) -> str:
+    return f"w = {setting(cell, 'weight')}, τ = {setting(cell, 'temperature')}"

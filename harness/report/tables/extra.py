@@ -1,0 +1,39 @@
+"""All hyperparameters of a dataset (paper Tables 10–14), each cell beside its published number."""
+
+from __future__ import annotations
+
+from harness import protocol
+from harness.report.content import RECALLS, Content, setting
+from harness.report.table import Entry, Table, emboldened
+from harness.spec import Cell
+
+position = 2
+
+
+def table(content: Content) -> Table:
+    """A row per cell, a group per method, its best values bold."""
+    titles = protocol.method_titles(content.spec)
+    groups = []
+    for method in content.methods():
+        rows = [_row(content, titles[method], cell) for cell in content.cells(method)]
+        groups.append(tuple(emboldened(rows, range(3, 7), range(len(rows))) if len(rows) > 1 else rows))
+    return Table(
+        name="extra",
+        caption=f"{content.spec.title}: all hyperparameters, recall at K in percent ({content.runs()}).",
+        columns=("Method", "w", "τ", "Recall@1", "Recall@2", "Recall@5", "Recall@10", "published Recall@1", "difference"),
+        groups=tuple(groups),
+        footnotes=(
+            "Bold: best of the method. Cells that are the same training (MaskCon at w = 0 and SelfCon, at τ = ∞ and "
+            "Grafit, Grafit at w = 1 and SupCon, CoIns at w = 1 and SupCE) show the same runs. Published: a single run; "
+            "difference: ours − published, in points.",
+            *content.notes(),
+        ),
+    )
+
+
+def _row(content: Content, title: str, cell: Cell) -> tuple[Entry, ...]:
+    first = content.find(cell, RECALLS[0])
+    theirs = Entry(first.theirs) if first.theirs is not None else Entry(text="–")
+    difference = Entry(first.difference, signed=True) if first.difference is not None else Entry(text="–")
+    labels = (Entry(text=title), Entry(text=setting(cell, "weight")), Entry(text=setting(cell, "temperature")))
+    return (*labels, *(content.entry(cell, metric) for metric in RECALLS), theirs, difference)

@@ -1,0 +1,236 @@
+"""What the commands print: plans, states, comparisons, files. Each function returns an exit code where it decides one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness import datasets, protocol, workspace as workspaces
+from harness.compare import Compared
+from harness.errors import UsageError
+from harness.plan import Estimate, Planned, to_dict
+from harness.spec import SweepSpec
+
+COLOURS = {"done": "green", "running": "cyan", "failed": "red", "unfinished": "yellow", "missing": "dim"}
+
+
+def sweep_head(out: Console, spec: SweepSpec, workspace: Path) -> None:
+    """What a sweep is about to do."""
+    from harness.plan import estimate, plan
+
+    planned = plan(spec, workspace)
+    guess = estimate(planned, workspace)
+    done = sum(entry.state.state == "done" for entry in planned)
+    out.print(f"[bold]{escape(spec.title)}[/bold]")
+    seeds = "seed" if spec.seeds == 1 else "seeds"
+    out.print(f"{len(spec.cells())} cells × {spec.seeds} {seeds} = {len(planned)} distinct trainings, {done} done")
+    if done < len(planned):
+        out.print(f"Estimated time left: {_hours(guess)}")
+    if sentence := protocol.reduced(spec):
+        out.print(f"[yellow]{escape(sentence)}[/yellow]")
+    out.print(f"Workspace: {workspace}", soft_wrap=True)
+
+
+def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:
+    """How a sweep ended, and how to go on. 0 where every training is done."""
+    if outcome.record_problem:
+        err.print(
+            f"[yellow]MLflow could not be written[/yellow] ({escape(outcome.record_problem)}). Nothing is lost: "
+            f"`harness sync {escape(again)}` records it later.",
+            soft_wrap=True,
+        )
+    total, done, failed = len(outcome.planned), outcome.count("done"), outcome.count("failed")
+    if outcome.trained == 0 and done == total:
+        out.print(f"All {total} trainings were done already; nothing was started.")
+    if done == total:
+        out.print(f"[green]{done} of {total} trainings done.[/green] Next: `harness report {escape(again)}`", soft_wrap=True)
+        return 0
+    if failed:
+        for entry in outcome.planned:
+            if entry.state.state == "failed":
+                out.print(f"[red]failed[/red] {entry.trial.trial_id} {escape(entry.cells[0])}: {escape(entry.state.note)}")
+        out.print(f"{failed} failed; train them again with `harness sweep {escape(again)} --retry-failed`.", soft_wrap=True)
+    if done + failed < total:
+        out.print(
+            f"{done} of {total} trainings done. Everything so far is kept; the same command goes on: "
+            f"`harness sweep {escape(again)}`",
+            soft_wrap=True,
+        )
+    return 1
+
+
+def plan(out: Console, spec: SweepSpec, planned: Sequence[Planned], guess: Estimate, as_json: bool) -> None:
+    """The distinct trainings with the cells they fill, and the estimate."""
+    if as_json:
+        out.print_json(json.dumps(to_dict(spec, planned, guess)))
+        return
+    out.print(_table(planned))
+    done = sum(entry.state.state == "done" for entry in planned)
+    out.print(f"{len(spec.cells())} cells, {len(planned)} distinct trainings over {spec.seeds} seeds, {done} done.")
+    out.print(f"Time left on one device: {_hours(guess)}")
+    out.print(f"GPU-hours left: {f'{guess.hours:.1f}' if guess.on_gpu and guess.hours is not None else 'unknown'}")
+
+
+def status(out: Console, spec: SweepSpec, planned: Sequence[Planned], as_json: bool) -> int:
+    """Cell by cell. 1 while anything is missing."""
+    complete = all(entry.state.state == "done" for entry in planned)
+    if as_json:
+        out.print_json(json.dumps(to_dict(spec, planned, Estimate(None, "", "not asked for"))))
+        return 0 if complete else 1
+    states = {entry.trial.trial_id: entry.state for entry in planned}
+    table = Table("cell", *(f"seed {seed}" for seed in range(spec.seeds)))
+    for cell in spec.cells():
+        shown = [states[trial.trial_id] for trial in cell.trials]
+        marks = [f"[{COLOURS[entry.state]}]{entry.state}[/] {escape(_progress(entry))}".strip() for entry in shown]
+        table.add_row(escape(cell.label), *marks)
+    out.print(table)
+    counts = {state: sum(entry.state.state == state for entry in planned) for state in COLOURS}
+    out.print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + f" of {len(planned)} trainings")
+    return 0 if complete else 1
+
+
+def comparison(out: Console, spec: SweepSpec, found: Sequence[Compared], as_json: bool) -> int:
+    """Recall@1 of every cell: ours, theirs, difference. 1 where a cell has no run yet."""
+    rows = [entry for entry in found if entry.metric == "recall_at_1"]
+    missing = sum(entry.ours is None for entry in rows)
+    if as_json:
+        content = [
+            {
+                "cell": entry.cell.label,
+                "metric": entry.metric,
+                "ours": entry.ours,
+                "deviation": entry.deviation,
+                "runs": entry.runs,
+                "published": entry.theirs,
+                "difference": entry.difference,
+                "source": entry.source,
+                "erratum": entry.erratum,
+            }
+            for entry in found
+        ]
+        out.print_json(json.dumps({"unit": "percent", "departures": _departures(spec), "cells": content}))
+        return 1 if missing else 0
+    table = Table("cell", "ours, %", "runs", "published, %", "difference", "printed in")
+    for entry in rows:
+        spread = f" ± {entry.deviation:.2f}" if entry.deviation is not None else ""
+        ours = "not trained" if entry.ours is None else f"{entry.ours:.2f}{spread}"
+        difference = "" if entry.difference is None else f"{entry.difference:+.2f}"
+        theirs = "–" if entry.theirs is None else f"{entry.theirs:.2f}"
+        table.add_row(escape(entry.cell.label), ours, str(entry.runs), theirs, difference, escape(entry.source))
+    out.print(f"[bold]Recall@1, {escape(spec.title)}[/bold]")
+    out.print(table)
+    out.print("± is the sample standard deviation over seeds (ddof = 1); published numbers are single runs.")
+    for sentence in _departures(spec):
+        out.print(f"[yellow]differs from the paper:[/yellow] {escape(sentence)}")
+    if not any(entry.theirs is not None for entry in rows):
+        out.print("Nothing is published for this sweep.")
+    if missing:
+        out.print(f"{missing} of {len(rows)} cells are not trained yet.")
+    return 1 if missing else 0
+
+
+def data(out: Console, name: str, download: bool) -> int:
+    """A dataset's files. 0 where they are all there."""
+    module = datasets.load(name)
+    found = datasets.states(name)
+    if download and any(state.state == "missing" for state in found):
+        root = datasets.roots()[0]
+        out.print(f"fetching {getattr(module, 'url', name)} into {root} …", soft_wrap=True)
+        try:
+            module.download(root)
+        except OSError as error:
+            raise UsageError(f"the download failed ({error}). Fetch the file yourself and unpack it in {root}.") from None
+        found = datasets.states(name)
+    out.print(f"[bold]{module.title}[/bold]: {module.train_size:,} training and {module.test_size:,} test images")
+    out.print(f"Source: {module.source}", soft_wrap=True)
+    out.print(f"Coarse groupings: {', '.join(module.groupings)}")
+    if not found:
+        out.print("[green]Nothing to get:[/green] it comes with a library.")
+        return 0
+    out.print(f"Looked for in: {', '.join(map(str, datasets.roots()))} (set HARNESS_DATA to name another)", soft_wrap=True)
+    for state in found:
+        colour = {"intact": "green", "differs": "yellow", "missing": "red"}[state.state]
+        out.print(f"  [{colour}]{state.state:8}[/] {state.path}", soft_wrap=True)
+    if any(state.state == "missing" for state in found):
+        out.print(f"Get it with: harness data {name} --download   ({module.url})", soft_wrap=True)
+        return 1
+    if any(state.state == "differs" for state in found):
+        out.print("Files that differ from the published ones still train, as other trials, and reports say so.")
+    return 0
+
+
+def clean(out: Console, spec: SweepSpec, workspace: Path, yes: bool) -> None:
+    """What the sweep's trials hold, and removal of what no finished trial needs."""
+    ids = {trial.trial_id for trial in spec.trials()}
+    folders = [workspace / "trials" / trial_id for trial_id in ids]
+    held = sum(workspaces.usage(folder) for folder in folders)
+    out.print(f"{workspace}: {workspaces.describe(workspaces.usage(workspace))} in all", soft_wrap=True)
+    out.print(f"this sweep's trials: {workspaces.describe(held)} in {sum(map(Path.is_dir, folders))} directories")
+    found = workspaces.removable(workspace, ids)
+    if not found:
+        out.print("Nothing to remove.")
+        return
+    for path, why in found:
+        size = workspaces.usage(path) if path.is_dir() else path.stat().st_size
+        out.print(f"  {workspaces.describe(size):>10}  {path.relative_to(workspace)}  ({why})", soft_wrap=True)
+    if yes or typer.confirm("Remove these?"):
+        workspaces.remove(path for path, _ in found)
+        out.print(f"{len(found)} removed.")
+
+
+def sync(out: Console, err: Console, spec: SweepSpec, workspace: Path, uri: str | None) -> int:
+    """Record finished trials in MLflow. 1 where it could not be written."""
+    from harness import tracking
+    from harness.plan import plan as plan_of
+
+    target = uri or tracking.default_uri(workspace)
+    done = [entry.trial.trial_id for entry in plan_of(spec, workspace) if entry.state.state == "done"]
+    with tracking.Mirror(workspace, spec, target) as mirror:
+        mirror.add(done)
+    if mirror.problem:
+        err.print(f"[red]MLflow could not be written:[/red] {escape(mirror.problem)}", soft_wrap=True)
+        return 1
+    out.print(f"{len(done)} finished trials are recorded in {escape(tracking.public(target))}.", soft_wrap=True)
+    return 0
+
+
+def report_written(out: Console, err: Console, written: Any, problem: str | None) -> None:
+    """Where the report is."""
+    for note in written.notes:
+        err.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
+    if problem:
+        err.print(f"[yellow]the report is not in MLflow[/yellow]: {escape(problem)}", soft_wrap=True)
+    out.print(f"{written.done} of {written.trainings} trainings are in it.")
+    out.print(f"Report: {written.page}", soft_wrap=True)
+
+
+def _table(planned: Sequence[Planned]) -> Table:
+    table = Table("trial", "seed", "state", "fills")
+    for entry in planned:
+        state = f"[{COLOURS[entry.state.state]}]{entry.state.state}[/] {escape(_progress(entry.state))}"
+        table.add_row(entry.trial.trial_id, str(entry.trial.seed), state.strip(), escape("\n".join(entry.cells)))
+    return table
+
+
+def _progress(state: Any) -> str:
+    if state.state in ("running", "unfinished") and state.epoch:
+        return f"after epoch {state.epoch}"
+    return state.note if state.state in ("failed", "running") else ""
+
+
+def _hours(guess: Estimate) -> str:
+    if guess.hours is None:
+        return f"unknown ({guess.basis})"
+    shown = f"{guess.hours:.1f} h" if guess.hours >= 1 else f"{60 * guess.hours:.1f} min"
+    return f"{shown} of one trial at a time on {guess.device} ({guess.basis})" if guess.device else guess.basis
+
+
+def _departures(spec: SweepSpec) -> list[str]:
+    return [str(entry) for entry in protocol.departures(spec)]
