@@ -39,6 +39,11 @@ class Cell:
         """The cell in a line, e.g. "maskcon weight=0.5 temperature=inf"."""
         return " ".join([self.method, *(f"{name}={_text(value)}" for name, value in self.settings)])
 
+    def shown(self, name: str) -> str:
+        """One of the varied settings as tables print it: "0.5", "∞", or "–" where the cell does not vary it."""
+        value = dict(self.settings).get(name)
+        return "–" if value is None else "∞" if value == math.inf else _text(value)
+
 
 @dataclass(frozen=True)
 class SweepSpec:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import Any
 
 from harness import protocol
 from harness.compare import Compared
@@ -35,7 +35,7 @@ class Content:
         """The comparison of one cell and metric."""
         return self._index[cell.label, metric]
 
-    @property
+    @functools.cached_property
     def _index(self) -> dict[tuple[str, str], Compared]:
         return {(entry.cell.label, entry.metric): entry for entry in self.compared}
 
@@ -68,11 +68,3 @@ class Content:
     def small_print(self) -> str:
         """What a reader must know who sees nothing but this table."""
         return protocol.reduced(self.spec)
-
-
-def setting(cell: Cell, name: str) -> str:
-    """A cell's weight or temperature as tables print it."""
-    value: Any = dict(cell.settings).get(name)
-    if value is None:
-        return "–"
-    return "∞" if value == float("inf") else f"{value:g}"

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness import augment, files, lease, trials
+from harness import files, lease, trials
+from harness.augment.random_resized_crop import resize
 from harness.config import TrialConfig
 from harness.evaluation import recall_at_k
 from harness.training import OnStep, Report, TrainingFailed
@@ -140,6 +141,6 @@ def embed(encoder: nn.Module, images: Tensor, data: Any, image_size: int) -> Ten
     encoder.eval()
     found = []
     for part in images.split(EVALUATION_BATCH):
-        levels = part.float() if part.shape[-2:] == (image_size, image_size) else augment.resize(part, image_size)
+        levels = part.float() if part.shape[-2:] == (image_size, image_size) else resize(part, image_size)
         found.append(encoder(data.normalise(levels)).float())
     return torch.cat(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.report.content import Content, setting
+from harness.report.content import Content
 from harness.spec import Cell
 
 METHOD = "maskcon"
@@ -62,14 +62,14 @@ def caption(content: Content) -> str:
 
 def alternative(content: Content) -> str:
     """The highest and lowest cell in words."""
-    trained = {cell: content.find(cell, "recall_at_1").ours for cell in _grid(content).values()}
-    known = {cell: value for cell, value in trained.items() if value is not None}
+    trained = [(content.find(cell, "recall_at_1").ours, _place(cell)) for cell in _grid(content).values()]
+    known = sorted((value, place) for value, place in trained if value is not None)
     if not known:
         return "Heat map of Recall@1 over w and τ; no cell is trained yet."
-    best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
+    (lowest, at_lowest), (highest, at_highest) = known[0], known[-1]
     return (
-        f"Heat map of Recall@1 over w and τ: highest {known[best]:.2f} % at {_place(best)}, lowest {known[worst]:.2f} % at "
-        f"{_place(worst)}; the table of all hyperparameters has every value."
+        f"Heat map of Recall@1 over w and τ: highest {highest:.2f} % at {at_highest}, lowest {lowest:.2f} % at "
+        f"{at_lowest}; the table of all hyperparameters has every value."
     )
 
 
@@ -92,4 +92,4 @@ def _text(value: float) -> str:
 
 
 def _place(cell: Cell) -> str:
-    return f"w = {setting(cell, 'weight')}, τ = {setting(cell, 'temperature')}"
+    return f"w = {cell.shown('weight')}, τ = {cell.shown('temperature')}"

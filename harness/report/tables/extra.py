@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness import protocol
-from harness.report.content import RECALLS, Content, setting
+from harness.report.content import RECALLS, Content
 from harness.report.table import Entry, Table, emboldened
 from harness.spec import Cell
 
@@ -35,5 +35,5 @@ def _row(content: Content, title: str, cell: Cell) -> tuple[Entry, ...]:
     first = content.find(cell, RECALLS[0])
     theirs = Entry(first.theirs) if first.theirs is not None else Entry(text="–")
     difference = Entry(first.difference, signed=True) if first.difference is not None else Entry(text="–")
-    labels = (Entry(text=title), Entry(text=setting(cell, "weight")), Entry(text=setting(cell, "temperature")))
+    labels = (Entry(text=title), Entry(text=cell.shown("weight")), Entry(text=cell.shown("temperature")))
     return (*labels, *(content.entry(cell, metric) for metric in RECALLS), theirs, difference)

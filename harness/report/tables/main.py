@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from harness import protocol
-from harness.report.content import RECALLS, Content, setting
+from harness.report.content import RECALLS, Content
 from harness.report.table import Entry, Table, emboldened
 from harness.spec import Cell
 
@@ -45,7 +45,7 @@ def _best(content: Content, method: str) -> Cell:
 def _row(content: Content, title: str, cell: Cell) -> tuple[Entry, ...]:
     published = content.find(cell, RECALLS[0]).theirs
     theirs = Entry(published) if published is not None else Entry(text="–")
-    labels = (Entry(text=title), Entry(text=setting(cell, "weight")), Entry(text=setting(cell, "temperature")))
+    labels = (Entry(text=title), Entry(text=cell.shown("weight")), Entry(text=cell.shown("temperature")))
     return (*labels, *(content.entry(cell, metric) for metric in RECALLS), theirs)
 
 

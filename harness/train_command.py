@@ -1,0 +1,85 @@
+"""`harness train`: one trial with a progress bar, resumable, without Ray or MLflow."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from harness import config, datasets, lease, spec, trials
+from harness.config import TrialConfig
+
+
+def run(
+    out: Console, err: Console, dataset: str, method: str, texts: Sequence[str], seed: int, preset: str, workspace: Path
+) -> int:
+    """Train it, or go on with it; print its recall. 0 done, 1 stopped or failed."""
+    trial = resolve(dataset, method, texts, seed, preset)
+    directory = trials.directory(workspace, trial)
+    err.print(f"{trial.method} on {trial.dataset}, trial {trial.trial_id}, in {directory}", soft_wrap=True)
+    if trial.data_digest:
+        err.print("[yellow]The local files are not the published ones: this is no result on the published data.[/yellow]")
+    from harness.training import Stopped, TrainingFailed, train
+
+    try:
+        with _Bar(err, trial) as bar:
+            result = train(trial, directory, bar.report, bar.on_step)
+    except (KeyboardInterrupt, Stopped):
+        command = " ".join(["harness", *sys.argv[1:]])
+        err.print(f"\n[yellow]Stopped.[/yellow] Every finished epoch is kept; the same command goes on: {escape(command)}")
+        return 1
+    except TrainingFailed as failure:
+        err.print(f"[red]failed:[/red] {escape(str(failure))}", soft_wrap=True)
+        return 1
+    except lease.Held as other:
+        err.print(f"[yellow]{escape(str(other))}[/yellow]")
+        return 1
+    for note in result["notes"]:
+        err.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
+    last = result["metrics"][-1]
+    shown = ", ".join(f"Recall@{name[10:]} {100 * last[name]:.2f} %" for name in last if name.startswith("recall_at_"))
+    out.print(f"epoch {last['epoch']}: {shown}", soft_wrap=True)
+    return 0
+
+
+def resolve(dataset: str, method: str, texts: Sequence[str], seed: int, preset: str) -> TrialConfig:
+    """The canonical trial that a command line means, on the data that is here."""
+    overrides: dict[str, Any] = spec.parse_overrides(texts)
+    digest = None if "data_digest" in overrides else datasets.local_digest(dataset)
+    if digest:
+        overrides["data_digest"] = digest
+    return config.resolve(dataset, method, seed=seed, preset=preset, overrides=overrides).canonical()
+
+
+class _Bar:
+    """Progress over all epochs, on stderr; a line per evaluation."""
+
+    def __init__(self, console: Console, trial: TrialConfig):
+        self.console, self.trial = console, trial
+        columns = (TextColumn("{task.description}"), BarColumn(40), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
+
+    def __enter__(self) -> _Bar:
+        self.progress.start()
+        self.task = self.progress.add_task("starting", total=float(self.trial.epochs))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.progress.stop()
+
+    def on_step(self, epoch: int, step: int, steps: int) -> None:
+        """Move on by a step."""
+        self.progress.update(
+            self.task, completed=epoch + step / steps, description=f"epoch {epoch + 1}/{self.trial.epochs}"
+        )
+
+    def report(self, epoch: int, metrics: dict[str, Any]) -> None:
+        """Print an evaluation."""
+        if "recall_at_1" in metrics:
+            recall = 100 * metrics["recall_at_1"]
+            self.console.print(f"epoch {epoch}: loss {metrics['loss']:.4f}, Recall@1 {recall:.2f} %")
