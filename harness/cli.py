@@ -54,7 +54,9 @@ def sweep(
     workers: Annotated[int | None, typer.Option(help="Trials at once.", min=1)] = None,
     trials_per_gpu: Annotated[float, typer.Option(help="Trials that share one GPU.")] = 1,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster; default: this machine.")] = None,
-    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI. Default: a SQLite file in the workspace.")] = None,
+    mlflow: Annotated[
+        str | None, typer.Option(help="MLflow tracking URI. Default: a SQLite file in the workspace.")
+    ] = None,
     retry_failed: Annotated[bool, typer.Option(help="Train failed trials again, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
 ) -> None:
@@ -72,9 +74,7 @@ def sweep(
 
 
 @app.command()
-def plan(
-    name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False
-) -> None:
+def plan(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False) -> None:
     """The cells of a sweep, their trial ids, what is done, and the time that the rest should take."""
     from harness import plan as plans
     from harness import terminal
@@ -85,9 +85,7 @@ def plan(
 
 
 @app.command()
-def status(
-    name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False
-) -> None:
+def status(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False) -> None:
     """Cell by cell: done, running, failed or missing. Exit code 1 while anything is missing."""
     from harness import plan as plans
     from harness import terminal
@@ -131,9 +129,7 @@ def report(
 
 
 @app.command()
-def compare(
-    name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False
-) -> None:
+def compare(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False) -> None:
     """Reproduced against published, per cell: ours, theirs, difference."""
     from harness import compare as comparisons
     from harness import terminal

@@ -35,10 +35,13 @@ class Compared:
 
 def compare(spec: SweepSpec, workspace: Path, metrics: Sequence[str] = METRICS) -> list[Compared]:
     """Every cell × metric of a sweep, from its finished trials."""
-    directories = [trials.directory(workspace, trial) for trial in spec.trials()]
-    frame = results.load(directories)
-    found = results.summaries(frame, spec, metrics, presets.epoch_rule(spec.preset))
-    return [compared(spec, summary) for summary in found]
+    return [compared(spec, summary) for summary in summarise(spec, workspace, metrics)]
+
+
+def summarise(spec: SweepSpec, workspace: Path, metrics: Sequence[str] = METRICS) -> list[Summary]:
+    """Every cell × metric of a sweep over its seeds, at the epoch that its preset reports."""
+    frame = results.load([trials.directory(workspace, trial) for trial in spec.trials()])
+    return results.summaries(frame, spec, metrics, presets.epoch_rule(spec.preset))
 
 
 def compared(spec: SweepSpec, summary: Summary) -> Compared:

@@ -54,9 +54,7 @@ class TrialConfig:
     image_size: int = _setting(32, "pixels a side", at_least=4, at_most=1024)
     grouping: str = _setting("default", "which coarse classes, where a dataset has several")
     policy: str = _setting("released", "variant of AutoAugment's CIFAR-10 policy", choices=("released", "torchvision"))
-    train_limit: int | None = _setting(
-        None, "train on this many images only", kind=int, at_least=2, optional=True
-    )
+    train_limit: int | None = _setting(None, "train on this many images only", kind=int, at_least=2, optional=True)
     test_limit: int | None = _setting(None, "test on this many images only", kind=int, at_least=2, optional=True)
 
     epochs: int = _setting(200, "passes over the training images", at_least=1)  # --epochs

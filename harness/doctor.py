@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from harness import datasets, provenance, workspace as workspaces
+from harness import datasets, provenance
+from harness import workspace as workspaces
 
 PROGRAMS = {"pdflatex": "report.pdf", "git": "the commit in provenance.json", "nvidia-smi": "listing NVIDIA GPUs"}
 
@@ -42,8 +43,13 @@ def run(out: Console, workspace: Path, as_json: bool) -> int:
         out.print(f"           {gpu['name']}, {gpu['memory']}, driver {gpu['driver']}")
     if not found["gpus"]:
         out.print("           no NVIDIA GPU: training runs on the CPU; the paper's sweeps want a GPU")
-    out.print(f"[bold]Workspace[/bold]  {found['workspace']['path']}, {found['workspace']['free']} free", soft_wrap=True)
-    out.print("[bold]Libraries[/bold]  " + ", ".join(f"{name} {version or '[red]missing[/red]'}" for name, version in found["versions"].items()))
+    out.print(
+        f"[bold]Workspace[/bold]  {found['workspace']['path']}, {found['workspace']['free']} free", soft_wrap=True
+    )
+    out.print(
+        "[bold]Libraries[/bold]  "
+        + ", ".join(f"{name} {version or '[red]missing[/red]'}" for name, version in found["versions"].items())
+    )
     out.print(f"[bold]Data[/bold]       looked for in {', '.join(found['data_folders'])}", soft_wrap=True)
     for name, state in found["data"].items():
         out.print(f"           {name}: {state}")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import datasets, spec as specs, trials, workspace as workspaces
+from harness import datasets, trials
+from harness import spec as specs
+from harness import workspace as workspaces
 from harness.config import TrialConfig
 from harness.spec import SweepSpec
 from harness.trials import TrialState

@@ -12,7 +12,18 @@ from typing import Any
 
 from harness import __version__, resources
 
-LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "ray", "mlflow", "optuna", "pandas", "matplotlib", "scikit-learn")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pillow",
+    "ray",
+    "mlflow",
+    "optuna",
+    "pandas",
+    "matplotlib",
+    "scikit-learn",
+)
 
 
 def git() -> dict[str, Any]:

@@ -6,6 +6,7 @@ Only finished trials are in it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,9 @@ def load(source: Path | Iterable[Path]) -> pd.DataFrame:
         try:
             trial, result = trials.read_config(directory), trials.read_json(directory / trials.RESULT)
         except trials.DamagedFile as error:
-            raise errors.UsageError(f"{error}. Run the sweep again: it sets the file aside and trains that trial anew.") from None
+            raise errors.UsageError(
+                f"{error}. Run the sweep again: it sets the file aside and trains that trial anew."
+            ) from None
         about = (result["trial_id"], trial.dataset, trial.method, trial.weight, trial.temperature, trial.seed)
         for line in result["metrics"]:
             final = line["epoch"] == result["epochs"]
@@ -100,15 +103,24 @@ def at_epoch(frame: pd.DataFrame, rule: str) -> pd.DataFrame:
 
 
 def best_on_test(found: Sequence[Summary], metric: str = "recall_at_1") -> dict[str, Cell]:
-    """The paper's selection rule: per method, the cell with the highest mean on the test set itself.
+    """The paper's selection rule: per method, the candidate cell with the highest mean on the test set itself.
 
-    It favours methods with more cells; tables that use it say so.
+    It favours methods with more cells; tables that use it say so. A method without a trained candidate has its first one.
     """
     best: dict[str, Summary] = {}
     for summary in found:
-        if summary.metric != metric or summary.mean is None:
+        if summary.metric != metric or not is_candidate(summary.cell):
             continue
         leader = best.get(summary.cell.method)
-        if leader is None or leader.mean is None or summary.mean > leader.mean:
+        if leader is None or (summary.mean or -1.0) > (leader.mean or -1.0):
             best[summary.cell.method] = summary
     return {method: summary.cell for method, summary in best.items()}
+
+
+def is_candidate(cell: Cell) -> bool:
+    """Whether a cell may stand for its method: at w = 0 or τ = ∞ nothing of the method is left but a baseline.
+
+    Grafit and CoIns at w = 1 may, as in the paper's Table 6, though they are SupCon and SupCE.
+    """
+    varied = dict(cell.settings)
+    return varied.get("weight") != 0 and varied.get("temperature") != math.inf

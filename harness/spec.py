@@ -112,7 +112,9 @@ def load(name_or_path: str | Path, *, overrides: Sequence[str] = (), seeds: int 
         if str(name_or_path) not in names():
             raise errors.unknown("sweep", str(name_or_path), names())
     if not path.is_file():
-        raise UsageError(f"there is no file {path}. Known sweeps: {', '.join(names())}; or give the path of a .toml file.")
+        raise UsageError(
+            f"there is no file {path}. Known sweeps: {', '.join(names())}; or give the path of a .toml file."
+        )
     try:
         content = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import datasets, protocol, workspace as workspaces
+from harness import datasets, protocol
+from harness import workspace as workspaces
 from harness.compare import Compared
 from harness.errors import UsageError
 from harness.plan import Estimate, Planned, to_dict
@@ -50,13 +51,19 @@ def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:
     if outcome.trained == 0 and done == total:
         out.print(f"All {total} trainings were done already; nothing was started.")
     if done == total:
-        out.print(f"[green]{done} of {total} trainings done.[/green] Next: `harness report {escape(again)}`", soft_wrap=True)
+        out.print(
+            f"[green]{done} of {total} trainings done.[/green] Next: `harness report {escape(again)}`", soft_wrap=True
+        )
         return 0
     if failed:
         for entry in outcome.planned:
             if entry.state.state == "failed":
-                out.print(f"[red]failed[/red] {entry.trial.trial_id} {escape(entry.cells[0])}: {escape(entry.state.note)}")
-        out.print(f"{failed} failed; train them again with `harness sweep {escape(again)} --retry-failed`.", soft_wrap=True)
+                out.print(
+                    f"[red]failed[/red] {entry.trial.trial_id} {escape(entry.cells[0])}: {escape(entry.state.note)}"
+                )
+        out.print(
+            f"{failed} failed; train them again with `harness sweep {escape(again)} --retry-failed`.", soft_wrap=True
+        )
     if done + failed < total:
         out.print(
             f"{done} of {total} trainings done. Everything so far is kept; the same command goes on: "
@@ -92,7 +99,9 @@ def status(out: Console, spec: SweepSpec, planned: Sequence[Planned], as_json: b
         table.add_row(escape(cell.label), *marks)
     out.print(table)
     counts = {state: sum(entry.state.state == state for entry in planned) for state in COLOURS}
-    out.print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + f" of {len(planned)} trainings")
+    out.print(
+        ", ".join(f"{count} {state}" for state, count in counts.items() if count) + f" of {len(planned)} trainings"
+    )
     return 0 if complete else 1
 
 
@@ -147,7 +156,9 @@ def data(out: Console, name: str, download: bool) -> int:
         try:
             module.download(root)
         except OSError as error:
-            raise UsageError(f"the download failed ({error}). Fetch the file yourself and unpack it in {root}.") from None
+            raise UsageError(
+                f"the download failed ({error}). Fetch the file yourself and unpack it in {root}."
+            ) from None
         found = datasets.states(name)
     out.print(f"[bold]{module.title}[/bold]: {module.train_size:,} training and {module.test_size:,} test images")
     out.print(f"Source: {module.source}", soft_wrap=True)
@@ -155,7 +166,9 @@ def data(out: Console, name: str, download: bool) -> int:
     if not found:
         out.print("[green]Nothing to get:[/green] it comes with a library.")
         return 0
-    out.print(f"Looked for in: {', '.join(map(str, datasets.roots()))} (set HARNESS_DATA to name another)", soft_wrap=True)
+    out.print(
+        f"Looked for in: {', '.join(map(str, datasets.roots()))} (set HARNESS_DATA to name another)", soft_wrap=True
+    )
     for state in found:
         colour = {"intact": "green", "differs": "yellow", "missing": "red"}[state.state]
         out.print(f"  [{colour}]{state.state:8}[/] {state.path}", soft_wrap=True)

@@ -14,7 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import datasets, files, provenance, trials, workspace as workspaces
+from harness import datasets, files, provenance, trials
+from harness import workspace as workspaces
 from harness.spec import SweepSpec
 
 if TYPE_CHECKING:

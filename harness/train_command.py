@@ -23,7 +23,9 @@ def run(
     directory = trials.directory(workspace, trial)
     err.print(f"{trial.method} on {trial.dataset}, trial {trial.trial_id}, in {directory}", soft_wrap=True)
     if trial.data_digest:
-        err.print("[yellow]The local files are not the published ones: this is no result on the published data.[/yellow]")
+        err.print(
+            "[yellow]The local files are not the published ones: this is no result on the published data.[/yellow]"
+        )
     from harness.training import Stopped, TrainingFailed, train
 
     try:
@@ -31,7 +33,9 @@ def run(
             result = train(trial, directory, bar.report, bar.on_step)
     except (KeyboardInterrupt, Stopped):
         command = " ".join(["harness", *sys.argv[1:]])
-        err.print(f"\n[yellow]Stopped.[/yellow] Every finished epoch is kept; the same command goes on: {escape(command)}")
+        err.print(
+            f"\n[yellow]Stopped.[/yellow] Every finished epoch is kept; the same command goes on: {escape(command)}"
+        )
         return 1
     except TrainingFailed as failure:
         err.print(f"[red]failed:[/red] {escape(str(failure))}", soft_wrap=True)
@@ -61,7 +65,13 @@ class _Bar:
 
     def __init__(self, console: Console, trial: TrialConfig):
         self.console, self.trial = console, trial
-        columns = (TextColumn("{task.description}"), BarColumn(40), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(40),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+        )
         self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
 
     def __enter__(self) -> _Bar:

@@ -1,11 +1,11 @@
 """Trial directories: the source of truth. This file knows their layout; it needs no torch.
 
-    config.json       the settings                     environment.json  where it ran, with which versions
-    metrics.jsonl     one line per epoch               checkpoint.pt     the state at an epoch's end (unfinished trials)
-    result.json       written last: present means finished; holds the metric lines again
-    encoder.pt        the trained encoder              features.npz      test features (fp16) and labels
-    failure.json      why the trial cannot go on       progress.json     how far a running trial is
-    lease.json        who is training it now
+config.json       the settings                     environment.json  where it ran, with which versions
+metrics.jsonl     one line per epoch               checkpoint.pt     the state at an epoch's end (unfinished trials)
+result.json       written last: present means finished; holds the metric lines again
+encoder.pt        the trained encoder              features.npz      test features (fp16) and labels
+failure.json      why the trial cannot go on       progress.json     how far a running trial is
+lease.json        who is training it now
 """
 
 from __future__ import annotations

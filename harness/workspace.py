@@ -1,7 +1,7 @@
 """The folders of a workspace, and what is kept of a sweep as a whole.
 
-    WORKSPACE/trials/ID/       trial directories            WORKSPACE/mlflow.db, mlruns/   MLflow's record
-    WORKSPACE/sweeps/SLUG/     sweep.json, recorded.json    WORKSPACE/reports/SLUG/        reports
+WORKSPACE/trials/ID/       trial directories            WORKSPACE/mlflow.db, mlruns/   MLflow's record
+WORKSPACE/sweeps/SLUG/     sweep.json, recorded.json    WORKSPACE/reports/SLUG/        reports
 """
 
 from __future__ import annotations

@@ -49,4 +49,6 @@ def _ahead(unit: Tensor, labels: Tensor, start: int, chunk: int) -> Tensor:
     first = (same & tied).int().argmax(dim=1, keepdim=True)  # its index; (C, 1)
     tied_before = tied & (torch.arange(len(unit), device=unit.device) < first)
     ahead = (similarity > nearest_same).sum(dim=1) + tied_before.sum(dim=1)
-    return torch.where(same.any(dim=1), ahead, torch.iinfo(ahead.dtype).max)  # no K is enough for a label that stands alone
+    return torch.where(
+        same.any(dim=1), ahead, torch.iinfo(ahead.dtype).max
+    )  # no K is enough for a label that stands alone

@@ -10,7 +10,9 @@ label_source = "fine"
 protocol = 1
 options = {
     "supfine_loss": Setting(
-        "cross-entropy", "the loss on the fine labels; the paper does not say which", choices=("cross-entropy", "supcon")
+        "cross-entropy",
+        "the loss on the fine labels; the paper does not say which",
+        choices=("cross-entropy", "supcon"),
     ),
 }
 
@@ -25,6 +27,4 @@ def loss(inputs, *, weight, temperature, contrastive_temperature, supfine_loss="
     from harness.methods import supce, supcon
 
     chosen = supce if supfine_loss == "cross-entropy" else supcon
-    return chosen.loss(
-        inputs, weight=weight, temperature=temperature, contrastive_temperature=contrastive_temperature
-    )
+    return chosen.loss(inputs, weight=weight, temperature=temperature, contrastive_temperature=contrastive_temperature)

@@ -11,7 +11,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import compare, files, plan, results, tracking, trials, workspace as workspaces
+from harness import compare, files, plan, results, tracking, trials
+from harness import workspace as workspaces
 from harness.report.content import RECALLS, Content
 from harness.spec import SweepSpec
 
@@ -35,17 +36,17 @@ def write(spec: SweepSpec, workspace: Path, output: Path | None = None) -> Writt
     folder.mkdir(parents=True, exist_ok=True)
     content = gather(spec, workspace)
     made = tables.all_tables(content)
-    for table in made:
+    for table in made.values():
         files.write_text(folder / f"{table.name}.tex", table.latex())
         files.write_text(folder / f"{table.name}.md", table.markdown())
-    drawn = figures.draw_all(content, folder)
+    parts = [part for _, part in sorted((made | figures.draw_all(content, folder)).items())]
     frame = results.load([trials.directory(workspace, trial) for trial in spec.trials()])
     files.write_text(folder / "results.csv", frame.to_csv(index=False))
     known = facts.gather(spec, workspace)
     files.write_json(folder / "provenance.json", known)
-    files.write_text(folder / "report.md", document.markdown(content, made, drawn, known))
-    files.write_text(folder / "report.tex", document.latex_document(content, made, drawn, known))
-    files.write_text(folder / "report.html", page.render(content, made, drawn, known, folder))
+    files.write_text(folder / "report.md", document.markdown(content, parts, known))
+    files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
+    files.write_text(folder / "report.html", page.render(content, parts, known, folder))
     notes = _compile(folder)
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
 
@@ -55,10 +56,13 @@ def gather(spec: SweepSpec, workspace: Path) -> Content:
     planned = plan.plan(spec, workspace)
     finished = {entry.trial.trial_id for entry in planned if entry.state.state == "done"}
     ids = {
-        cell.label: tuple(trial.trial_id for trial in cell.trials if trial.trial_id in finished) for cell in spec.cells()
+        cell.label: tuple(trial.trial_id for trial in cell.trials if trial.trial_id in finished)
+        for cell in spec.cells()
     }
-    compared = compare.compare(spec, workspace, RECALLS)
-    return Content(spec, compared, ids, len(finished), len(planned))
+    summaries = compare.summarise(spec, workspace, RECALLS)
+    compared = [compare.compared(spec, summary) for summary in summaries]
+    best = results.best_on_test(summaries)
+    return Content(spec, compared, best, ids, len(finished), len(planned))
 
 
 def record(spec: SweepSpec, workspace: Path, folder: Path, uri: str | None) -> str | None:
@@ -78,7 +82,13 @@ def _compile(folder: Path) -> list[str]:
     if shutil.which("pdflatex") is None:
         return []
     with tempfile.TemporaryDirectory() as scratch:
-        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"-output-directory={scratch}", "report.tex"]
+        command = [
+            "pdflatex",
+            "-interaction=nonstopmode",
+            "-halt-on-error",
+            f"-output-directory={scratch}",
+            "report.tex",
+        ]
         run = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
         made = Path(scratch) / "report.pdf"
         if run.returncode == 0 and made.is_file():

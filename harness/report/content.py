@@ -20,6 +20,7 @@ class Content:
 
     spec: SweepSpec
     compared: list[Compared]  # per cell × recall, percent
+    best: dict[str, Cell]  # per method, by `results.best_on_test`
     trial_ids: dict[str, tuple[str, ...]]  # finished trials, by cell label
     done: int
     trainings: int

@@ -14,15 +14,16 @@ from harness.report.table import Entry, Table, latex
 def sentences(content: Content, known: dict[str, Any]) -> list[str]:
     """What stands under the title: how much is done, what was run, what to beware of."""
     spec = content.spec
+    changed = ", ".join(f"{name} = {value}" for name, value in spec.overrides.items())
     found = [
         f"{content.done} of {content.trainings} distinct trainings are finished, for {len(content.cells())} cells and "
         f"{spec.seeds} {'seed' if spec.seeds == 1 else 'seeds'}.",
-        f"Preset “{spec.preset}”. "
-        + ("Changed on the command line: " + ", ".join(f"{k} = {v}" for k, v in spec.overrides.items()) + "." if spec.overrides else ""),
+        f"Preset “{spec.preset}”." + (f" Changed on the command line: {changed}." if changed else ""),
     ]
     devices = ", ".join(known["devices"]) or "no device yet"
-    found.append(f"{known['hours']['training']:.2f} hours of training ({known['hours']['on_gpu']:.2f} on GPUs), on {devices}.")
-    return [sentence.strip() for sentence in found]
+    hours, on_gpu = known["hours"]["training"], known["hours"]["on_gpu"]
+    found.append(f"{_time(hours)} of training" + (f" ({_time(on_gpu)} on GPUs)" if on_gpu else "") + f", on {devices}.")
+    return found
 
 
 def warnings(content: Content, known: dict[str, Any]) -> list[str]:
@@ -33,7 +34,13 @@ def warnings(content: Content, known: dict[str, Any]) -> list[str]:
 def ledger(content: Content) -> Table:
     """Where the paper's text and the released code differ, and what this sweep did."""
     rows = [tuple(Entry(text=part) for part in row) for row in protocol.ledger(content.spec)]
-    return Table("protocol", "Where text and released code differ", ("Setting", "Paper", "Released code", "This sweep"), (tuple(rows),))
+    return Table(
+        name="protocol",
+        heading="Protocol",
+        caption="Where the paper's text and the released code differ, and what this sweep did",
+        columns=("Setting", "Paper", "Released code", "This sweep"),
+        groups=(tuple(rows),),
+    )
 
 
 def departures(known: dict[str, Any]) -> list[str]:
@@ -41,23 +48,25 @@ def departures(known: dict[str, Any]) -> list[str]:
     return list(known["departures"])
 
 
-def markdown(content: Content, tables: Sequence[Table], figures: Sequence[Figure], known: dict[str, Any]) -> str:
+def markdown(content: Content, parts: Sequence[Table | Figure], known: dict[str, Any]) -> str:
     """report.md"""
     lines = [f"# {content.spec.title}", "", *sentences(content, known), ""]
     lines += [f"> {text}\n" for text in warnings(content, known)]
-    for figure in figures:
-        lines += [f"![{figure.alternative}]({figure.name}.png)", "", figure.caption, ""]
-    lines += [part for table in [*tables, ledger(content)] for part in (table.markdown(), "")]
+    for part in [*parts, ledger(content)]:
+        shown = (
+            part.markdown()
+            if isinstance(part, Table)
+            else f"![{part.alternative}]({part.name}.png)\n\n{part.caption}\n"
+        )
+        lines += [f"## {part.heading}", "", shown]
     if departures(known):
         lines += ["**Settings that are not the paper's**", "", *(f"- {text}" for text in departures(known)), ""]
     return "\n".join(lines)
 
 
-def latex_document(
-    content: Content, tables: Sequence[Table], figures: Sequence[Figure], known: dict[str, Any]
-) -> str:
+def latex_document(content: Content, parts: Sequence[Table | Figure], known: dict[str, Any]) -> str:
     """report.tex"""
-    parts = [
+    lines = [
         r"\documentclass[11pt]{article}",
         r"\usepackage[T1]{fontenc}",
         r"\usepackage[utf8]{inputenc}",
@@ -70,20 +79,24 @@ def latex_document(
         *(latex(text) + "\n" for text in sentences(content, known)),
         *(rf"\textbf{{{latex(text)}}}" + "\n" for text in warnings(content, known)),
     ]
-    for figure in figures:
-        parts += [
-            r"\begin{figure}[htbp]\centering",
-            rf"\includegraphics[width=0.7\linewidth]{{{figure.name}.pdf}}",
-            rf"\caption{{{latex(figure.caption)}}}\end{{figure}}",
-        ]
-    parts += [_fitting(table) for table in [*tables, ledger(content)]]
+    lines += [_fitting(part) if isinstance(part, Table) else _figure(part) for part in [*parts, ledger(content)]]
     if departures(known):
         listed = "".join(rf"\item {latex(text)}" + "\n" for text in departures(known))
-        parts += [r"\paragraph{Settings that are not the paper's}", rf"\begin{{itemize}}{listed}\end{{itemize}}"]
-    return "\n".join([*parts, r"\end{document}", ""])
+        lines += [r"\paragraph{Settings that are not the paper's}", rf"\begin{{itemize}}{listed}\end{{itemize}}"]
+    return "\n".join([*lines, r"\end{document}", ""])
+
+
+def _figure(figure: Figure) -> str:
+    graphic = rf"\includegraphics[width=0.7\linewidth]{{{figure.name}.pdf}}"
+    return rf"\begin{{figure}}[htbp]\centering{graphic}\caption{{{latex(figure.caption)}}}\end{{figure}}"
 
 
 def _fitting(table: Table) -> str:
     """A table no wider than the page."""
-    opened = table.latex().replace(r"\begin{tabular}", r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{\begin{tabular}")
+    width = r"\ifdim\width>\linewidth\linewidth\else\width\fi"
+    opened = table.latex().replace(r"\begin{tabular}", rf"\resizebox{{{width}}}{{!}}{{\begin{{tabular}}")
     return opened.replace(r"\end{tabular}", r"\end{tabular}}")
+
+
+def _time(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"

@@ -49,7 +49,14 @@ def _data(spec: SweepSpec) -> dict[str, Any]:
 
 def _trial(directory: Path, trial_id: str) -> dict[str, Any]:
     state = trials.state(directory)
-    found: dict[str, Any] = {"trial_id": trial_id, "state": state.state, "note": state.note, "seconds": None, "notes": [], "environment": {}}
+    found: dict[str, Any] = {
+        "trial_id": trial_id,
+        "state": state.state,
+        "note": state.note,
+        "seconds": None,
+        "notes": [],
+        "environment": {},
+    }
     if state.state == "done":
         result = trials.read_json(directory / trials.RESULT)
         found |= {name: result[name] for name in ("seconds", "device_type", "train_images", "test_images", "notes")}

@@ -43,6 +43,7 @@ class Table:
     """A caption, columns, rows in groups that a rule separates, and footnotes."""
 
     name: str  # of its files
+    heading: str  # above it on the page
     caption: str
     columns: tuple[str, ...]
     groups: tuple[tuple[tuple[Entry, ...], ...], ...]
@@ -101,7 +102,9 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-def emboldened(rows: Sequence[tuple[Entry, ...]], columns: Sequence[int], among: Sequence[int]) -> list[tuple[Entry, ...]]:
+def emboldened(
+    rows: Sequence[tuple[Entry, ...]], columns: Sequence[int], among: Sequence[int]
+) -> list[tuple[Entry, ...]]:
     """The same rows, the highest value of each column bold; only rows in `among` compete."""
     import dataclasses
 

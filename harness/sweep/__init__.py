@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import tracking, workspace as workspaces
+from harness import tracking
+from harness import workspace as workspaces
 from harness.plan import Planned, plan
 from harness.spec import SweepSpec
 

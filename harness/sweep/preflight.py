@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import datasets, errors, weights, workspace as workspaces
+from harness import datasets, errors, weights
+from harness import workspace as workspaces
 from harness.plan import Planned
 from harness.spec import SweepSpec
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import trials
 from harness.config import TrialConfig, from_dict
 from harness.errors import MissingData, UsageError
 from harness.plan import Planned
@@ -113,7 +112,9 @@ def _share(cluster: dict[str, float], wanted: Sequence[TrialConfig], resources: 
         return {"cpu": max(1.0, cpus // slots), "gpu": 1 / resources.trials_per_gpu}
     if resources.workers:
         if resources.workers > cpus:
-            raise UsageError(f"--workers {resources.workers} is more than the {cpus:g} CPUs here; try {cpus:g} or fewer.")
+            raise UsageError(
+                f"--workers {resources.workers} is more than the {cpus:g} CPUs here; try {cpus:g} or fewer."
+            )
         return {"cpu": float(cpus // resources.workers)}
     small = all(trial.encoder == "small" for trial in wanted)
     return {"cpu": 1.0 if small else min(4.0, cpus)}

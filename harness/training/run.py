@@ -53,9 +53,7 @@ def run(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep) ->
             raise TrainingFailed(f"{message} (traceback in {directory / trials.FAILURE})") from failure
 
 
-def _train(
-    trial: TrialConfig, directory: Path, report: Report, on_step: OnStep, notes: list[str]
-) -> dict[str, Any]:
+def _train(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep, notes: list[str]) -> dict[str, Any]:
     device = pick_device(trial)
     if trial.threads is not None:
         torch.set_num_threads(trial.threads)

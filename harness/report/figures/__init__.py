@@ -1,5 +1,5 @@
-"""The figures: one file each, found by its name. Each has `needs(content) -> bool`, `draw(content, axes)`, `size(content)`,
-`caption(content)` and `alternative(content)`, the text for who cannot see it."""
+"""The figures: one file each, found by its name. Each declares `position` and `heading`, and has `needs(content) -> bool`,
+`draw(content, axes)`, `size(content)`, `caption(content)` and `alternative(content)`, the text for who cannot see it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ class Figure:
     """A drawn figure: NAME.pdf and NAME.png in the report's folder."""
 
     name: str
+    heading: str  # above it on the page
     caption: str
     alternative: str
 
 
-def draw_all(content: Content, folder: Path) -> list[Figure]:
-    """Draw every figure that the sweep has the data for."""
-    drawn = []
+def draw_all(content: Content, folder: Path) -> dict[int, Figure]:
+    """Draw every figure that the sweep has the data for; by its position among tables and figures."""
+    drawn = {}
     for name in resources.modules("report/figures"):
         module = importlib.import_module(f"harness.report.figures.{name}")
         if module.needs(content):
             _save(module, content, folder / name)
-            drawn.append(Figure(name, module.caption(content), module.alternative(content)))
+            about = (module.heading, module.caption(content), module.alternative(content))
+            drawn[module.position] = Figure(name, *about)
     return drawn
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from harness.report.content import Content
 from harness.spec import Cell
 
+position = 20
+heading = "Recall@1 over w and τ"
 METHOD = "maskcon"
 
 

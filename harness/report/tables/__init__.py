@@ -1,4 +1,4 @@
-"""The tables: one file each, found by its name; each has `table(content) -> Table`."""
+"""The tables: one file each, found by its name; each declares its `position` and has `table(content) -> Table`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from harness.report.content import Content
 from harness.report.table import Table
 
 
-def all_tables(content: Content) -> list[Table]:
-    """Every table of a report."""
+def all_tables(content: Content) -> dict[int, Table]:
+    """Every table of a report, by its position among tables and figures."""
     names = resources.modules("report/tables")
     modules = [importlib.import_module(f"harness.report.tables.{name}") for name in names]
-    ordered = sorted(modules, key=lambda module: module.position)
-    return [module.table(content) for module in ordered]
+    return {module.position: module.table(content) for module in modules}

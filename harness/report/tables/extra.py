@@ -7,7 +7,7 @@ from harness.report.content import RECALLS, Content
 from harness.report.table import Entry, Table, emboldened
 from harness.spec import Cell
 
-position = 2
+position = 30
 
 
 def table(content: Content) -> Table:
@@ -19,8 +19,19 @@ def table(content: Content) -> Table:
         groups.append(tuple(emboldened(rows, range(3, 7), range(len(rows))) if len(rows) > 1 else rows))
     return Table(
         name="extra",
+        heading="All cells, beside the published numbers",
         caption=f"{content.spec.title}: all hyperparameters, recall at K in percent ({content.runs()}).",
-        columns=("Method", "w", "τ", "Recall@1", "Recall@2", "Recall@5", "Recall@10", "published Recall@1", "difference"),
+        columns=(
+            "Method",
+            "w",
+            "τ",
+            "Recall@1",
+            "Recall@2",
+            "Recall@5",
+            "Recall@10",
+            "published Recall@1",
+            "difference",
+        ),
         groups=tuple(groups),
         footnotes=(
             "Bold: best of the method. Cells that are the same training (MaskCon at w = 0 and SelfCon, at τ = ∞ and "
