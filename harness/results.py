@@ -81,7 +81,9 @@ def summaries(frame: pd.DataFrame, spec: SweepSpec, metrics: Sequence[str], rule
     if rule not in EPOCH_RULES:
         raise errors.unknown("epoch rule", rule, EPOCH_RULES)
     picked = at_epoch(frame[frame["metric"].isin(metrics)], rule)
-    values = {(row.trial_id, row.metric): float(row.value) for row in picked.itertuples()}
+    values = dict(
+        zip(zip(picked["trial_id"], picked["metric"], strict=True), picked["value"].astype(float), strict=True)
+    )
     found = []
     for cell in spec.cells():
         ids = [trial.trial_id for trial in cell.trials]

@@ -39,8 +39,9 @@ class Setting:
             value = int(value)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise self._wrong(name, value)
-        outside = (self.at_least is not None and value < self.at_least) or (
-            self.at_most is not None and value > self.at_most
+        number: Any = value
+        outside = (self.at_least is not None and number < self.at_least) or (
+            self.at_most is not None and number > self.at_most
         )
         if outside or (self.choices and value not in self.choices):
             raise self._wrong(name, value)

@@ -100,8 +100,8 @@ class Recorder:
         for first in range(0, max(len(metrics), 1), 500):
             self.client.log_batch(run.info.run_id, metrics[first : first + 500], params if first == 0 else ())
         self.client.log_inputs(run.info.run_id, datasets=[_data_input(trial)])
-        tags = [RunTag(f"environment.{name}", str(value)) for name, value in _environment(directory).items()]
-        self.client.log_batch(run.info.run_id, tags=[*tags, RunTag(WHOLE_TAG, "yes")])
+        about = [RunTag(f"environment.{name}", str(value)) for name, value in _environment(directory).items()]
+        self.client.log_batch(run.info.run_id, tags=[*about, RunTag(WHOLE_TAG, "yes")])
         self.client.set_terminated(run.info.run_id, "FINISHED", end_time=int(result["finished"] * 1000))
         return self._note(trial.trial_id)
 

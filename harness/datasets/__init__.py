@@ -24,7 +24,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import errors, resources
 
@@ -141,7 +141,7 @@ def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -
     """A fixed random part of the images, in their order; the same whatever the trial's seed."""
     import numpy as np
 
-    changes: dict[str, np.ndarray] = {}
+    changes: dict[str, Any] = {}
     for split, limit in (("train", train_limit), ("test", test_limit)):
         count = len(getattr(data, f"{split}_fine"))
         if limit is not None and limit < count:

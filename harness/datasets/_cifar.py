@@ -58,7 +58,7 @@ def labels(batch: dict[str, Any], kind: str) -> np.ndarray:
 
 def views(trial: Any) -> dict[str, tuple]:
     """Both views at 32 px (paper appendix A.1): weak is crop and flip, strong adds AutoAugment's CIFAR-10 policy."""
-    weak = (("random_resized_crop", {"size": trial.image_size, "scale": (0.2, 1.0)}), ("horizontal_flip", {}))
+    weak: tuple = (("random_resized_crop", {"size": trial.image_size, "scale": (0.2, 1.0)}), ("horizontal_flip", {}))
     return {"weak": weak, "strong": (*weak, ("autoaugment", {"policy": trial.policy}))}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import resources
 from harness.report.content import Content
@@ -39,7 +40,7 @@ def _save(module, content: Content, path: Path) -> None:  # type: ignore[no-unty
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    style = {"font.family": "DejaVu Sans", "font.size": 9, "pdf.fonttype": 42, "hatch.linewidth": 0.6}
+    style: Any = {"font.family": "DejaVu Sans", "font.size": 9, "pdf.fonttype": 42, "hatch.linewidth": 0.6}
     with pyplot.rc_context(style):
         figure, axes = pyplot.subplots(figsize=module.size(content), layout="constrained")
         module.draw(content, axes)
