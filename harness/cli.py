@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 incomplete or failed trials, 2 wrong usage or missing data
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -68,9 +69,16 @@ def sweep(
     terminal.sweep_head(out, spec, folder)
     if dry_run:
         return
+    again = _again(name, set_, seeds, workspace)
     resources = sweeps.Resources(workers, trials_per_gpu, address)
-    outcome = sweeps.run(spec, folder, resources, retry_failed=retry_failed, uri=mlflow)
-    sys.exit(terminal.sweep_outcome(out, err, outcome, _again(name, set_, seeds, workspace)))
+    try:
+        outcome = sweeps.run(spec, folder, resources, retry_failed=retry_failed, uri=mlflow)
+    except KeyboardInterrupt:
+        err.print(
+            f"\nStopped. Everything so far is kept; the same command goes on: harness sweep {again}", markup=False
+        )
+        sys.exit(1)
+    sys.exit(terminal.sweep_outcome(out, err, outcome, again))
 
 
 @app.command()
@@ -237,9 +245,12 @@ def _spec(name: str, overrides: list[str] | None, seeds: int | None, workspace: 
 
 def _again(name: str, overrides: list[str] | None, seeds: int | None, workspace: Path | None) -> str:
     """The options with which the other commands mean the same sweep."""
-    words = [name, *(f"--set {text}" for text in overrides or [])]
-    words += [f"--seeds {seeds}"] if seeds else []
-    return " ".join(words + ([f"--workspace {workspace}"] if workspace else []))
+    words = [name]
+    for text in overrides or []:
+        words += ["--set", text]
+    words += ["--seeds", str(seeds)] if seeds else []
+    words += ["--workspace", str(workspace)] if workspace else []
+    return shlex.join(words)
 
 
 def _escaped(text: str) -> str:

@@ -106,8 +106,8 @@ One run, seed {trial.seed}. Written by harness {__version__}.
 
 ## Input
 
-{trial.image_size} × {trial.image_size} pixels, {len(module.mean)} channel(s), values in [0, 1] normalised with mean {module.mean} and
-deviation {module.std}. Output: features before the projector; compare them by cosine similarity.
+{trial.image_size} × {trial.image_size} pixels, {len(module.mean)} channel(s), values in [0, 1], normalised with mean
+{module.mean} and deviation {module.std}. Output: features before the projector; compare them by cosine similarity.
 
 ## Loading
 

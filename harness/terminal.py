@@ -64,6 +64,8 @@ def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:
         out.print(
             f"{failed} failed; train them again with `harness sweep {escape(again)} --retry-failed`.", soft_wrap=True
         )
+    if running := outcome.count("running"):
+        out.print(f"{running} are being trained by another process right now.")
     if done + failed < total:
         out.print(
             f"{done} of {total} trainings done. Everything so far is kept; the same command goes on: "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from harness import config, datasets, lease, spec, trials
 from harness.config import TrialConfig
+
+PLAIN_SECONDS = 60  # between lines where there is no terminal
 
 
 def run(
@@ -65,6 +69,7 @@ class _Bar:
 
     def __init__(self, console: Console, trial: TrialConfig):
         self.console, self.trial = console, trial
+        self.first: tuple[float, float] | None = None  # (time, epochs done) at the first step
         columns = (
             TextColumn("{task.description}"),
             BarColumn(40),
@@ -84,9 +89,15 @@ class _Bar:
 
     def on_step(self, epoch: int, step: int, steps: int) -> None:
         """Move on by a step."""
-        self.progress.update(
-            self.task, completed=epoch + step / steps, description=f"epoch {epoch + 1}/{self.trial.epochs}"
-        )
+        done = epoch + step / steps
+        self.progress.update(self.task, completed=done, description=f"epoch {epoch + 1}/{self.trial.epochs}")
+        now = time.monotonic()
+        if self.first is None:
+            self.first = self.said = (now, done)
+        if not self.console.is_terminal and now - self.said[0] >= PLAIN_SECONDS:
+            self.said = (now, done)
+            left = (self.trial.epochs - done) * (now - self.first[0]) / (done - self.first[1])
+            self.console.print(f"epoch {done:.2f}, about {datetime.timedelta(seconds=round(left))} left")
 
     def report(self, epoch: int, metrics: dict[str, Any]) -> None:
         """Print an evaluation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from ray import tune
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,6 +24,8 @@ from rich.progress import (
 from harness import trials
 from harness.plan import Planned
 
+PLAIN_SECONDS = 60
+
 
 class SweepDisplay:
     """Shows the progress of trials on stderr. `todo` is in the order of the trials' indices."""
@@ -31,8 +35,11 @@ class SweepDisplay:
         self.console = Console(stderr=True)
         self.rows: dict[int, Any] = {}  # of running trials
         self.epochs = [entry.state.epoch for entry in todo]
+        self.before = sum(self.epochs)  # trained by earlier runs
         self.started = [0.0] * len(todo)
+        self.problems: dict[int, str] = {}  # of trials that could not be trained here
         self.ended = 0
+        self.begun = self.said = time.monotonic()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn())
         timing = (TextColumn("epochs"), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
         self.progress = Progress(*columns, *timing, console=self.console, disable=not self.console.is_terminal)
@@ -62,11 +69,14 @@ class SweepDisplay:
     def result(self, index: int, result: dict[str, Any]) -> None:
         """A trial finished an epoch."""
         epoch = int(result.get("epoch") or 0)
+        if "problem" in result:
+            self.problems[index] = str(result["problem"])
         if epoch > self.epochs[index]:
             self.progress.update(self.total, advance=epoch - self.epochs[index])
             self.epochs[index] = epoch
             if index in self.rows:
                 self.progress.update(self.rows[index], completed=epoch)
+            self._say_in_plain_lines()
 
     def end(self, index: int) -> None:
         """A trial's process ended; its directory says how."""
@@ -80,9 +90,18 @@ class SweepDisplay:
             last = trials.read_json(entry.directory / trials.RESULT)["metrics"][-1]
             words = f"Recall@1 {100 * last['recall_at_1']:.2f} %  {time.monotonic() - self.started[index]:.1f} s"
         else:
-            words = f"[red]{state.state}[/red] {state.note}"
+            words = f"[red]{state.state}[/red] {escape(self.problems.get(index) or state.note)}"
         self.console.print(f"[{self.ended}/{len(self.todo)}]".replace("[", r"\["), name(entry), words)
         self._describe_total()
+
+    def _say_in_plain_lines(self) -> None:
+        """Where there is no terminal to draw on: a line a minute."""
+        if self.console.is_terminal or time.monotonic() - self.said < PLAIN_SECONDS:
+            return
+        self.said = time.monotonic()
+        done, total = sum(self.epochs) - self.before, sum(entry.trial.epochs for entry in self.todo) - self.before
+        left = (self.said - self.begun) * (total - done) / done
+        self.console.print(f"{done} of {total} epochs, about {datetime.timedelta(seconds=round(left))} left")
 
     def _describe_total(self) -> None:
         self.progress.update(self.total, description=f"[bold]{self.ended} of {len(self.todo)} trainings")

@@ -25,7 +25,6 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # on loopback; a cluster sets its own
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "RAY_DEDUP_LOGS": "0",
@@ -43,19 +42,14 @@ def train_all(
 
     from harness.sweep.display import SweepDisplay
 
-    ray.init(
-        address=resources.address,
-        include_dashboard=None if resources.address else False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    _connect(resources.address)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     scratch = Path(tempfile.mkdtemp(prefix="sweep-", dir=_scratch_root(workspace)))
     try:
         share = _share(ray.cluster_resources(), [entry.trial for entry in todo], resources)
         jobs = [(entry.trial.to_dict(), str(entry.directory)) for entry in todo]
         threads = int(share["cpu"])
-        trainable = tune.with_parameters(train_one, jobs=jobs, threads=threads)
+        trainable = tune.with_parameters(train_one, jobs=jobs, threads=threads, sees_gpus="gpu" in share)
         with SweepDisplay(todo, on_done) as display, _quiet():
             tune.Tuner(
                 tune.with_resources(trainable, share),
@@ -81,9 +75,11 @@ def train_all(
             scratch.parent.rmdir()
 
 
-def train_one(config: dict[str, Any], *, jobs: list[tuple[dict[str, Any], str]], threads: int) -> None:
+def train_one(config: dict[str, Any], *, jobs: list[tuple[dict[str, Any], str]], threads: int, sees_gpus: bool) -> None:
     """In a worker process: one trial, from its checkpoint if it has one. A trial that cannot go on says so in its
     directory and ends here as well, so that Ray starts only those again whose process died."""
+    if not sees_gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     from ray import tune
 
     from harness import lease
@@ -97,6 +93,20 @@ def train_one(config: dict[str, Any], *, jobs: list[tuple[dict[str, Any], str]],
         train(trial, Path(directory), lambda epoch, metrics: tune.report({"epoch": epoch, **metrics}))
     except (TrainingFailed, MissingData, UsageError, lease.Held) as problem:
         tune.report({"epoch": 0, "problem": str(problem)})
+
+
+def _connect(address: str | None) -> None:
+    """Start Ray on this machine, or join the cluster at `address`. Raises UsageError where nothing answers there."""
+    import ray
+
+    if address is None:
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"--address {address}: no Ray cluster could be joined there ({reason}).") from None
 
 
 def _share(cluster: dict[str, float], wanted: Sequence[TrialConfig], resources: Resources) -> dict[str, float]:

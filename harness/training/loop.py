@@ -41,6 +41,7 @@ class Loop:
         self.seconds = 0.0  # of training, over all runs
         self.notes: list[str] = []  # damaged files that were set aside
         self.features: Tensor | None = None  # of the test images (T, F), at the last evaluation
+        self.first_step: float | None = None  # when this run's first step was done
         self.told = 0.0
 
     def run(self, report: Report, on_step: OnStep) -> list[dict[str, Any]]:
@@ -90,6 +91,7 @@ class Loop:
             self.optimiser.step()
             self.learner.after_step()
             total += loss.detach()
+            self.first_step = self.first_step or time.time()
             on_step(epoch, step + 1, steps)
             self._tell(epoch, (step + 1) / steps)
         mean = total.item() / steps

@@ -86,6 +86,7 @@ def _finish(
         "parameters": sum(value.numel() for value in loop.learner.encoder.parameters()),
         "device": device_name(features.device),
         "device_type": features.device.type,
+        "first_step": loop.first_step,
         "finished": time.time(),
         "notes": notes,
         "metrics": lines,
