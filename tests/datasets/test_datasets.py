@@ -1,0 +1,189 @@
+"""Every dataset: counts, labels, groupings, what is said of missing and damaged files."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import pickle
+import tarfile
+import threading
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import config, datasets
+from harness.datasets import _cifar, cifartoy
+from harness.errors import MissingData, UsageError
+from tests.datasets import genuine
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_each_dataset_declares_what_the_others_do(name):
+    module = datasets.load(name)
+    trial = config.resolve(name, "maskcon", overrides={"initialisation": "random"})
+    assert module.title and module.source and module.groupings and module.digest
+    assert len(module.mean) == len(module.std)
+    assert set(module.views(trial)) == {"strong", "weak"}
+    assert module.train_size > module.test_size > 0
+
+
+def test_unknown_dataset_names_the_nearest():
+    with pytest.raises(UsageError, match="Did you mean 'cifar100'"):
+        datasets.load("cifar10")
+
+
+def test_digits_has_1797_images_in_two_coarse_classes():
+    data = datasets.read(config.resolve("digits", "maskcon"))
+    assert data.train_images.shape == (1348, 1, 8, 8)
+    assert data.test_images.shape == (449, 1, 8, 8)
+    assert data.train_images.dtype == np.uint8
+    assert data.train_images.max() == 255
+    loops = np.isin(data.train_fine, [0, 6, 8, 9])
+    assert ((data.train_coarse == 0) == loops).all()
+
+
+def test_real_cifar100_is_intact_and_has_5_fine_classes_in_each_coarse_one(monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.real_data("cifar-100-python")))
+    assert [state.state for state in datasets.states("cifar100")] == ["intact"] * 3
+    assert datasets.local_digest("cifar100") is None
+    data = datasets.read(config.resolve("cifar100", "maskcon"))
+    assert data.train_images.shape == (50_000, 3, 32, 32)
+    assert data.test_images.shape == (10_000, 3, 32, 32)
+    assert (np.bincount(data.train_fine) == 500).all()
+    pairs = set(zip(data.train_fine.tolist(), data.train_coarse.tolist(), strict=True))
+    assert len(pairs) == 100
+    assert (np.bincount([coarse for _, coarse in pairs]) == 5).all()
+    beaver = data.fine_names.index("beaver")
+    assert data.coarse_names[dict(pairs)[beaver]] == "aquatic_mammals"
+
+
+def test_real_cifar100_has_the_channel_statistics_that_normalisation_uses(monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.real_data("cifar-100-python")))
+    images = datasets.read(config.resolve("cifar100", "maskcon")).train_images / 255
+    np.testing.assert_allclose(images.mean(axis=(0, 2, 3)), datasets.load("cifar100").mean, atol=1e-3)
+    np.testing.assert_allclose(images.std(axis=(0, 2, 3)), datasets.load("cifar100").std, atol=2e-3)
+
+
+def test_recompressed_cifar10_loads_as_other_data_than_the_published(monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.real_data("cifar-10-batches-py")))
+    digest = datasets.local_digest("cifartoy")
+    assert digest is not None
+    data = datasets.read(config.resolve("cifartoy", "maskcon"))
+    assert (data.train_images.shape, data.test_images.shape) == ((40_000, 3, 32, 32), (8_000, 3, 32, 32))
+    published = config.resolve("cifartoy", "maskcon")
+    assert published.replace(data_digest=digest).trial_id != published.trial_id
+
+
+@pytest.mark.parametrize(
+    ("grouping", "class_a"),
+    [
+        ("good", {"airplane", "truck", "automobile", "ship"}),
+        ("bad", {"airplane", "automobile", "bird", "cat"}),
+        ("bad-released", {"airplane", "automobile", "cat", "dog"}),
+    ],
+)
+def test_cifartoy_groupings_are_those_of_paper_and_code(tmp_path, grouping, class_a):
+    data = cifartoy.read(genuine.write_cifar10(tmp_path), grouping)
+    coarse = dict(zip(data.train_fine.tolist(), data.train_coarse.tolist(), strict=True))
+    assert {data.fine_names[fine] for fine, group in coarse.items() if group == 0} == class_a
+    assert len(coarse) == 8
+    # pixel value = position in the batch, whose class is that modulo 10: deer (4) and frog (6) are gone
+    assert set(data.train_images[:, 0, 0, 0] % 10) == {0, 1, 2, 3, 5, 7, 8, 9}
+
+
+def test_files_in_the_layout_but_not_published_give_another_trial(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.write_cifar100(tmp_path)))
+    assert {state.state for state in datasets.states("cifar100")} == {"differs"}
+    first = datasets.local_digest("cifar100")
+    genuine.write_cifar100(tmp_path, seed=1)
+    assert first not in (None, datasets.local_digest("cifar100"))
+
+
+def test_missing_file_is_named_with_where_it_was_looked_for_and_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.write_cifar100(tmp_path)))
+    (tmp_path / "cifar-100-python" / "test").unlink()
+    with pytest.raises(MissingData) as error:
+        datasets.read(config.resolve("cifar100", "maskcon"))
+    assert "cifar-100-python/test" in str(error.value)
+    assert str(tmp_path) in str(error.value)
+    assert "harness data cifar100 --download" in str(error.value)
+
+
+def test_truncated_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.write_cifar100(tmp_path)))
+    path = tmp_path / "cifar-100-python" / "train"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(UsageError, match=r"cifar-100-python/train cannot be read"):
+        datasets.read(config.resolve("cifar100", "maskcon"))
+
+
+def test_pickle_that_would_run_something_is_refused(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    (tmp_path / "batch").write_bytes(pickle.dumps({"data": Bomb()}, protocol=2))
+    with pytest.raises(UsageError, match="never do"):
+        _cifar.read_pickle(tmp_path / "batch")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_limits_keep_the_same_images_for_every_seed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.write_cifar100(tmp_path, count=40)))
+    limits = {"train_limit": 10, "test_limit": 8, "batch_size": 4}
+    first, second = (
+        datasets.read(config.resolve("cifar100", "maskcon", seed=seed, overrides=limits)) for seed in (0, 1)
+    )
+    assert (len(first.train_images), len(first.test_images)) == (10, 8)
+    np.testing.assert_array_equal(first.train_images, second.train_images)
+    np.testing.assert_array_equal(first.train_fine % 20, first.train_coarse)
+
+
+def _served(folder: Path) -> tuple[http.server.ThreadingHTTPServer, str]:
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.server_port}"
+
+
+def _archive(folder: Path, names: list[str]) -> str:
+    """archive.tar.gz with these members; its md5."""
+    with tarfile.open(folder / "archive.tar.gz", "w:gz") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = 3
+            tar.addfile(member, io.BytesIO(b"abc"))
+    return hashlib.md5((folder / "archive.tar.gz").read_bytes()).hexdigest()
+
+
+def test_download_unpacks_an_archive_with_the_right_md5(tmp_path):
+    (tmp_path / "web").mkdir()
+    md5 = _archive(tmp_path / "web", ["cifar-100-python/train", "cifar-100-python/test"])
+    server, url = _served(tmp_path / "web")
+    _cifar.download(f"{url}/archive.tar.gz", md5, tmp_path / "data")
+    server.shutdown()
+    assert (tmp_path / "data" / "cifar-100-python" / "train").read_bytes() == b"abc"
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["cifar-100-python"]
+
+
+def test_download_with_another_md5_leaves_nothing_behind(tmp_path):
+    (tmp_path / "web").mkdir()
+    _archive(tmp_path / "web", ["cifar-100-python/train"])
+    server, url = _served(tmp_path / "web")
+    with pytest.raises(UsageError, match="nothing was unpacked"):
+        _cifar.download(f"{url}/archive.tar.gz", "0" * 32, tmp_path / "data")
+    server.shutdown()
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_archive_that_leaves_its_folder_is_refused(tmp_path):
+    (tmp_path / "web").mkdir()
+    md5 = _archive(tmp_path / "web", ["../outside"])
+    server, url = _served(tmp_path / "web")
+    with pytest.raises((tarfile.TarError, UsageError)):
+        _cifar.download(f"{url}/archive.tar.gz", md5, tmp_path / "data")
+    server.shutdown()
+    assert not (tmp_path / "outside").exists()
