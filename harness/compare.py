@@ -49,7 +49,7 @@ def compared(spec: SweepSpec, summary: Summary) -> Compared:
     trial = summary.cell.trials[0]
     uses = trial.uses
     print_ = published.reference(
-        spec.published or spec.dataset,
+        spec.published_name or "nothing",
         trial.method,
         trial.weight if "weight" in uses else None,
         trial.temperature if "temperature" in uses else None,

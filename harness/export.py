@@ -82,7 +82,13 @@ def load_encoder(workspace: Path, name: str) -> tuple[torch.nn.Module, TrialConf
         raise UsageError(f"trial {trial.trial_id} is {state.state}: only a finished trial has a trained encoder.")
     fresh = trial.replace(initialisation="random")  # its weights are replaced at once
     encoder, _ = build_encoder(fresh, len(datasets.load(trial.dataset).mean))
-    encoder.load_state_dict(torch.load(directory / trials.ENCODER, map_location="cpu", weights_only=True))
+    path = directory / trials.ENCODER
+    if not path.is_file():
+        raise UsageError(f"{path} is missing: this finished trial was kept without its encoder.")
+    try:
+        encoder.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # a damaged file raises nearly anything
+        raise UsageError(f"{path} cannot be read as this trial's encoder ({type(error).__name__}).") from error
     return encoder.eval(), trial
 
 

@@ -134,7 +134,7 @@ def _seconds_per_image(workspace: Path) -> dict[tuple[Any, ...], list[float]]:
         if not (directory / trials.RESULT).is_file():
             continue
         try:
-            result, trial = trials.read_json(directory / trials.RESULT), trials.read_config(directory)
+            result, trial = trials.read_result(directory), trials.read_config(directory)
         except (trials.DamagedFile, ValueError):
             continue
         rate = result["seconds"] / (result["epochs"] * result["train_images"])

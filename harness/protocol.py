@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import config, methods, presets
+from harness import config, datasets, methods, presets
 from harness.spec import SweepSpec
 
 _VARIED = ("dataset", "method", "seed", "weight", "temperature", "grouping")  # what a table itself shows
-_SMALL = ("epochs", "train_limit", "test_limit", "encoder")  # with less of these, numbers are not the paper's
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,22 @@ def departures(spec: SweepSpec) -> list[Departure]:
 
 def reduced(spec: SweepSpec) -> str:
     """A sentence for a sweep that trained less than the paper did, or nothing."""
-    small = [entry for entry in departures(spec) if entry.setting in _SMALL]
+    small = [entry for entry in departures(spec) if _is_less(entry)]
     if not small:
         return ""
     return "A reduced run, not the paper's: " + ", ".join(f"{entry.setting} {entry.ran}" for entry in small) + "."
+
+
+def other_data(spec: SweepSpec) -> str:
+    """A sentence for a sweep on files that are not the published ones, or nothing."""
+    local = {trial.data_digest for trial in spec.trials()} - {None}
+    if not local:
+        return ""
+    module = datasets.load(spec.dataset)
+    return (
+        f"The local files of {module.title} are not the published ones (digest {', '.join(map(str, local))}, published "
+        f"{module.digest}): no number here is a result on the published data."
+    )
 
 
 def ledger(spec: SweepSpec) -> list[tuple[str, str, str, str]]:
@@ -71,13 +82,20 @@ def method_titles(spec: SweepSpec) -> dict[str, str]:
     return titles
 
 
+def _is_less(entry: Departure) -> bool:
+    """Whether a departure means fewer images, fewer epochs or a smaller network than the paper's."""
+    fewer_epochs = entry.setting == "epochs" and entry.ran < config.fields()["epochs"].default
+    return fewer_epochs or entry.setting in ("train_limit", "test_limit") or entry.ran == "small"
+
+
 def _ran(spec: SweepSpec, name: str | None, setting: str) -> str:
     if name is None:
         return f"0–{spec.seeds - 1}, {spec.seeds} runs" if setting == "seeds" else presets.epoch_rule(spec.preset)
     values = {
         str(_shown(getattr(trial, name)))
         for trial in spec.trials()
-        if config.fields()[name].group is None or config.fields()[name].group in trial.uses
+        if (config.fields()[name].group is None or config.fields()[name].group in trial.uses)
+        and (name != "grouping" or methods.load(trial.method).label_source == "coarse")
     }
     return ", ".join(sorted(values)) or "not used"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -21,6 +22,7 @@ def folder(name: str) -> Path:
     return installed
 
 
+@functools.cache
 def modules(package: str) -> list[str]:
     """The components in a package's folder: its files and sub-packages whose name has no leading underscore."""
     found = [path.stem for path in (PACKAGE / package).glob("*.py")]

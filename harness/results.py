@@ -36,7 +36,7 @@ def load(source: Path | Iterable[Path]) -> pd.DataFrame:
         if not (directory / trials.RESULT).is_file():
             continue
         try:
-            trial, result = trials.read_config(directory), trials.read_json(directory / trials.RESULT)
+            trial, result = trials.read_config(directory), trials.read_result(directory)
         except trials.DamagedFile as error:
             raise errors.UsageError(
                 f"{error}. Run the sweep again: it sets the file aside and trains that trial anew."
@@ -98,8 +98,8 @@ def at_epoch(frame: pd.DataFrame, rule: str) -> pd.DataFrame:
     """One row per trial and metric: at its last epoch, or at the last evaluation before it."""
     chosen = frame[frame["final"]] if rule == "final" else frame[~frame["final"]]
     if rule == "last-evaluation":  # a trial with a single evaluation has no other
-        alone = ~frame["trial_id"].isin(set(chosen["trial_id"]))
-        chosen = frame[~frame["final"] | alone]
+        alone = frame.groupby(["trial_id", "metric"])["final"].transform("all")
+        chosen = frame[~frame["final"] | alone.astype(bool)]
     newest = chosen.groupby(["trial_id", "metric"])["epoch"].transform("max")
     return chosen[chosen["epoch"] == newest]
 
@@ -114,9 +114,13 @@ def best_on_test(found: Sequence[Summary], metric: str = "recall_at_1") -> dict[
         if summary.metric != metric or not is_candidate(summary.cell):
             continue
         leader = best.get(summary.cell.method)
-        if leader is None or (summary.mean or -1.0) > (leader.mean or -1.0):
+        if leader is None or _rank(summary) > _rank(leader):
             best[summary.cell.method] = summary
     return {method: summary.cell for method, summary in best.items()}
+
+
+def _rank(summary: Summary) -> float:
+    return -1.0 if summary.mean is None else summary.mean
 
 
 def is_candidate(cell: Cell) -> bool:

@@ -34,10 +34,10 @@ class Setting:
             return None
         exact = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
         if kind is float and exact:
-            value = float(value)
+            value = float(value) + 0.0  # −0.0 is another text than 0.0, and would be another trial id
         elif kind is int and exact and float(value).is_integer():
             value = int(value)
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if not isinstance(value, kind) or isinstance(value, bool) or value != value:
             raise self._wrong(name, value)
         number: Any = value
         outside = (self.at_least is not None and number < self.at_least) or (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
 import itertools
 import math
 import re
@@ -81,12 +82,21 @@ class SweepSpec:
         return list({trial.trial_id: trial for trial in ordered}.values())
 
     @property
+    def published_name(self) -> str | None:
+        """What reports/published calls this sweep's data; None where `--set grouping` made it another."""
+        own = self.settings.get("grouping")
+        return (self.published or self.dataset) if self.overrides.get("grouping", own) == own else None
+
+    @property
     def slug(self) -> str:
         """The name of this sweep's own folder: a reduced sweep has another than the full one."""
         changes = [f"{name}-{value}" for name, value in sorted(self.overrides.items())]
         if self.seeds != self.default_seeds:
             changes.append(f"seeds-{self.seeds}")
-        return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join([self.name, *changes]))[:120]
+        whole = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join([self.name, *changes]))
+        if len(whole) <= 120:
+            return whole
+        return f"{whole[:107]}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved spec, ready for JSON."""
@@ -145,6 +155,10 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
             raise UsageError(f"{path}: unknown key {key!r}.{hint} Allowed: {', '.join(sorted(_KEYS))}.")
     if "dataset" not in content or not content.get("cells"):
         raise UsageError(f"{path}: a sweep needs `dataset` and at least one [[cells]] with a `method`.")
+    if not isinstance(content["cells"], list) or not all(isinstance(entry, dict) for entry in content["cells"]):
+        raise UsageError(f"{path}: cells={content['cells']!r} is not allowed: write each as [[cells]] with a `method`.")
+    if not isinstance(content.get("settings", {}), dict):
+        raise UsageError(f"{path}: settings={content['settings']!r} is not allowed: write them below [settings].")
     default_seeds = content.get("seeds", 3)
     wanted = default_seeds if seeds is None else seeds
     if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
@@ -153,6 +167,14 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
         if "method" not in entry:
             raise UsageError(f"{path}: each [[cells]] needs a `method`; known: {', '.join(methods.names())}.")
         methods.load(entry["method"])
+        for name, value in entry.items():
+            if name != "method" and name not in config.known_settings():
+                raise errors.unknown(f"setting in {path.name}", name, config.known_settings())
+            if value == []:
+                raise UsageError(f"{path}: {name}=[] of {entry['method']} has no value: the cell would vanish.")
+    for name, value in overrides.items():
+        if "," in value and not any(name in entry for entry in content["cells"]):
+            raise UsageError(f"--set {name}={value}: no [[cells]] of {path.name} varies {name}; give one value.")
     datasets.load(content["dataset"])
     presets.overrides(content.get("preset", "paper"), content["dataset"])
     spec = SweepSpec(

@@ -31,7 +31,13 @@ def default_uri(workspace: Path) -> str:
 
 def public(uri: str) -> str:
     """A tracking URI without its user name and password, for notes and messages."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    return re.sub(r"//[^/\s]*@", "//", uri)
+
+
+def problem(uri: str, error: Exception) -> str:
+    """Why a store could not be written, in a line and without its password: MLflow's own messages hold the whole URI."""
+    lines = str(error).splitlines() or [""]
+    return public(f"{uri}: {type(error).__name__}: {lines[0]}")
 
 
 def unrecorded(workspace: Path, spec: SweepSpec, uri: str, ids: list[str]) -> list[str]:
@@ -137,7 +143,10 @@ class Recorder:
 
     def _note(self, trial_id: str) -> None:
         path = workspaces.sweep_folder(self.workspace, self.spec) / "recorded.json"
-        notes = trials.read_json(path) if path.is_file() else {}
+        try:
+            notes = trials.read_json(path) if path.is_file() else {}
+        except trials.DamagedFile:
+            notes = {}
         known = set(notes.get(public(self.uri), {}).get("trials", []))
         notes[public(self.uri)] = {"trials": sorted(known | {trial_id}), "parent": self.parent}
         files.write_json(path, notes)
@@ -180,7 +189,7 @@ class Mirror:
                 self.recorder = Recorder(self.workspace, self.spec, self.uri)
             self.recorder.record(trials.directory(self.workspace, trial_id))
         except Exception as error:  # whatever a store that is down or full makes its client raise
-            self.problem = f"{public(self.uri)}: {type(error).__name__}: {str(error).splitlines()[0]}"
+            self.problem = problem(self.uri, error)
 
 
 def _data_input(trial: Any) -> Any:
@@ -188,7 +197,8 @@ def _data_input(trial: Any) -> Any:
 
     module = datasets.load(trial.dataset)
     digest = trial.data_digest or module.digest
-    data = Dataset(trial.dataset, digest, "published files", module.source)
+    kind = "local files" if trial.data_digest else "published files"
+    data = Dataset(trial.dataset, digest, kind, module.source)
     return DatasetInput(data, [InputTag("mlflow.data.context", "training")])
 
 

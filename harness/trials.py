@@ -78,7 +78,7 @@ def state(path: Path) -> TrialState:
         return TrialState("missing")
     try:
         if (path / RESULT).is_file():
-            return TrialState("done", int(read_json(path / RESULT)["epochs"]))
+            return TrialState("done", int(read_result(path)["epochs"]))
         progress = read_json(path / PROGRESS) if (path / PROGRESS).is_file() else {}
         epoch = int(progress.get("epoch", 0))
         if lease.holder(path):
@@ -86,7 +86,7 @@ def state(path: Path) -> TrialState:
         if (path / FAILURE).is_file():
             return TrialState("failed", epoch, str(read_json(path / FAILURE).get("message", "")))
     except (DamagedFile, KeyError, ValueError) as error:
-        return TrialState("unfinished", 0, str(error))
+        return TrialState("unfinished", 0, str(error).replace(f"{path}/", ""))
     started = (path / CHECKPOINT).is_file() or (path / METRICS).is_file()
     return TrialState("unfinished", epoch) if started else TrialState("missing")
 
@@ -98,7 +98,7 @@ def prepare(path: Path, trial: TrialConfig) -> list[str]:
     for name in (CONFIG, RESULT, ENVIRONMENT, PROGRESS, FAILURE):
         if (path / name).is_file():
             try:
-                read_json(path / name)
+                read_result(path) if name == RESULT else read_json(path / name)
             except DamagedFile as error:
                 damaged.append(f"{error}; kept as {files.set_aside(path / name).name}")
     if (path / METRICS).is_file():
@@ -107,7 +107,7 @@ def prepare(path: Path, trial: TrialConfig) -> list[str]:
         except DamagedFile as error:
             damaged.append(f"{error}; kept as {files.set_aside(path / METRICS).name}")
     if (path / RESULT).is_file() and not (path / METRICS).is_file():
-        write_metrics(path / METRICS, read_json(path / RESULT)["metrics"])
+        write_metrics(path / METRICS, read_result(path)["metrics"])
     if not (path / CONFIG).is_file():
         content = {"trial_id": trial.trial_id, "created": time.time(), "settings": trial.to_dict()}
         files.write_json(path / CONFIG, content)
@@ -115,10 +115,25 @@ def prepare(path: Path, trial: TrialConfig) -> list[str]:
 
 
 def read_config(path: Path) -> TrialConfig:
-    """The trial that a directory holds. Raises UsageError for a folder that is no trial directory."""
+    """The trial that a directory holds. Raises UsageError for a folder that is none, or of another version."""
     if not (path / CONFIG).is_file():
         raise UsageError(f"{path} is no trial directory: it has no {CONFIG}.")
-    return from_dict(read_json(path / CONFIG)["settings"])
+    content = read_json(path / CONFIG)
+    if "settings" not in content:
+        raise DamagedFile(f"{path / CONFIG} is damaged: it has no settings")
+    try:
+        return from_dict(content["settings"])
+    except UsageError as error:
+        raise UsageError(f"{path / CONFIG}: {error}") from None
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """`result.json` of a finished trial. Raises DamagedFile naming it where a part is missing."""
+    content = read_json(path / RESULT)
+    for name in ("trial_id", "epochs", "seconds", "train_images", "metrics"):
+        if name not in content:
+            raise DamagedFile(f"{path / RESULT} is damaged: it has no {name}")
+    return content
 
 
 def find(workspace: Path) -> Iterator[Path]:

@@ -27,7 +27,18 @@ def test_every_package_folder_is_listed_in_setup_cfg():
 
 
 def test_wheel_has_experiments_published_numbers_and_templates_and_plans_from_them(tmp_path):
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -50,7 +61,10 @@ def test_wheel_has_experiments_published_numbers_and_templates_and_plans_from_th
 
 
 def test_pinned_versions_cover_what_setup_cfg_asks_for():
-    pinned = {line.split("==")[0].lower().replace("_", "-") for line in Path(ROOT / "constraints.txt").read_text().splitlines()}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in Path(ROOT / "constraints.txt").read_text().splitlines()
+    }
     options = _setup()
     asked = (options["options"]["install_requires"] + options["options.extras_require"]["test"]).split()
     names = {name.split("[")[0].split(">")[0].split("<")[0].lower() for name in asked}

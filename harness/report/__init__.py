@@ -73,7 +73,7 @@ def record(spec: SweepSpec, workspace: Path, folder: Path, uri: str | None) -> s
     try:
         tracking.Recorder(workspace, spec, target).record_report(folder)
     except Exception as error:  # whatever a store that is down or full makes its client raise
-        return f"{tracking.public(target)}: {type(error).__name__}: {str(error).splitlines()[0]}"
+        return tracking.problem(target, error)
     return None
 
 

@@ -30,7 +30,8 @@ class Content:
         found = self.find(cell, metric)
         if found.ours is None:
             return Entry(missing=True)
-        return Entry(found.ours, found.deviation, trials=self.trial_ids[cell.label])
+        few = f" [{found.runs} of {found.runs + found.missing}]" if found.missing else ""
+        return Entry(found.ours, found.deviation, text=few, trials=self.trial_ids[cell.label])
 
     def find(self, cell: Cell, metric: str) -> Compared:
         """The comparison of one cell and metric."""
@@ -64,8 +65,10 @@ class Content:
         missing = len([entry for entry in self.compared if entry.metric == RECALLS[0] and entry.ours is None])
         found = [spread if any(entry.deviation is not None for entry in self.compared) else "", self.small_print()]
         found.append(f"{missing} cells are not trained yet." if missing else "")
+        few = [entry for entry in self.compared if entry.metric == RECALLS[0] and entry.runs and entry.missing]
+        found.append(f"{len(few)} cell(s) marked [n of N]: not all seeds are trained yet." if few else "")
         return tuple(note for note in found if note)
 
     def small_print(self) -> str:
         """What a reader must know who sees nothing but this table."""
-        return protocol.reduced(self.spec)
+        return " ".join(text for text in (protocol.reduced(self.spec), protocol.other_data(self.spec)) if text)

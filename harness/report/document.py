@@ -50,7 +50,7 @@ def departures(known: dict[str, Any]) -> list[str]:
 
 def markdown(content: Content, parts: Sequence[Table | Figure], known: dict[str, Any]) -> str:
     """report.md"""
-    lines = [f"# {content.spec.title}", "", *sentences(content, known), ""]
+    lines = [f"# {content.spec.title}", "", "\n\n".join(sentences(content, known)), ""]
     lines += [f"> {text}\n" for text in warnings(content, known)]
     for part in [*parts, ledger(content)]:
         shown = (
@@ -79,10 +79,10 @@ def latex_document(content: Content, parts: Sequence[Table | Figure], known: dic
         *(latex(text) + "\n" for text in sentences(content, known)),
         *(rf"\textbf{{{latex(text)}}}" + "\n" for text in warnings(content, known)),
     ]
-    lines += [_fitting(part) if isinstance(part, Table) else _figure(part) for part in [*parts, ledger(content)]]
     if departures(known):
         listed = "".join(rf"\item {latex(text)}" + "\n" for text in departures(known))
         lines += [r"\paragraph{Settings that are not the paper's}", rf"\begin{{itemize}}{listed}\end{{itemize}}"]
+    lines += [_fitting(part) if isinstance(part, Table) else _figure(part) for part in [*parts, ledger(content)]]
     return "\n".join([*lines, r"\end{document}", ""])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import datasets, protocol, provenance, trials
+from harness.errors import UsageError
 from harness.spec import SweepSpec
 
 _OF_A_TRIAL = ("device", "threads", "cpus", "platform", "python", "torch", "torchvision", "harness", "started")
@@ -37,13 +38,7 @@ def gather(spec: SweepSpec, workspace: Path) -> dict[str, Any]:
 def _data(spec: SweepSpec) -> dict[str, Any]:
     """The data's digest, and a warning where it is not the published one."""
     module = datasets.load(spec.dataset)
-    local = {trial.data_digest for trial in spec.trials()} - {None}
-    warning = ""
-    if local:
-        warning = (
-            f"The local files of {module.title} are not the published ones (digest {', '.join(map(str, local))}, published "
-            f"{module.digest}): no number here is a result on the published data."
-        )
+    warning = protocol.other_data(spec)
     return {"name": spec.dataset, "source": module.source, "published_digest": module.digest, "warning": warning}
 
 
@@ -61,6 +56,9 @@ def _trial(directory: Path, trial_id: str) -> dict[str, Any]:
         result = trials.read_json(directory / trials.RESULT)
         found |= {name: result[name] for name in ("seconds", "device_type", "train_images", "test_images", "notes")}
         path = directory / trials.ENVIRONMENT
-        known = trials.read_json(path) if path.is_file() else {}
+        try:
+            known = trials.read_json(path) if path.is_file() else {}
+        except trials.DamagedFile as error:
+            raise UsageError(f"{error}. Remove it: the report goes without it.") from None
         found["environment"] = {name: known[name] for name in _OF_A_TRIAL if name in known}
     return found

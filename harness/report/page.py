@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import resources
+from harness.compare import Compared
 from harness.report import document
 from harness.report.content import Content
 from harness.report.figures import Figure
@@ -36,8 +37,8 @@ def render(content: Content, parts: Sequence[Table | Figure], known: dict[str, A
     )
 
 
-def headline(content: Content) -> list[tuple[str, str, str]]:
-    """The first thing a reader sees: (what, number, beside it)."""
+def headline(content: Content) -> list[tuple[str, Compared]]:
+    """The first thing a reader sees: Recall@1 of each method at its best."""
     from harness import protocol
 
     titles = protocol.method_titles(content.spec)
@@ -45,8 +46,7 @@ def headline(content: Content) -> list[tuple[str, str, str]]:
     for method in content.methods():
         best = content.find(content.best[method], "recall_at_1") if method in content.best else None
         if best is not None and best.ours is not None:
-            beside = f"published {best.theirs:.2f}" if best.theirs is not None else "nothing published"
-            found.append((titles[method], f"{best.ours:.2f}", beside))
+            found.append((titles[method], best))
     return found
 
 

@@ -68,7 +68,7 @@ class Table:
         rule = ["---:" if number else "---" for number in numeric]
         rows = [[_markdown_entry(entry) for entry in row] for group in self.groups for row in group]
         lines = [" | ".join(row).join(("| ", " |")) for row in [[*map(_piped, self.columns)], rule, *rows]]
-        return "\n".join([f"**{self.caption}**", "", *lines, "", *self.footnotes, ""])
+        return "\n".join([f"**{self.caption}**", "", *lines, "", "\n\n".join(self.footnotes), ""])
 
     def html(self) -> str:
         """A <figure> that holds the table, its caption and its footnotes."""

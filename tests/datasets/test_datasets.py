@@ -24,7 +24,7 @@ from tests.datasets import genuine
 def test_each_dataset_declares_what_the_others_do(name):
     module = datasets.load(name)
     trial = config.resolve(name, "maskcon", overrides={"initialisation": "random"})
-    assert module.title and module.source and module.groupings and module.digest
+    assert all([module.title, module.source, module.groupings, module.digest])
     assert len(module.mean) == len(module.std)
     assert set(module.views(trial)) == {"strong", "weak"}
     assert module.train_size > module.test_size > 0

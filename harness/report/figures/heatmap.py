@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 from harness.report.content import Content
@@ -35,20 +36,20 @@ def draw(content: Content, axes: Any) -> None:
         found = content.find(cell, "recall_at_1").ours
         values[weights.index(weight), temperatures.index(temperature)] = math.nan if found is None else found
     image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis", aspect="auto")
-    low, high = image.get_clim() if np.isfinite(values).any() else (0.0, 1.0)
     for row, column in np.ndindex(values.shape):
         value = values[row, column]
         if math.isnan(value):
             corner = (column - 0.5, row - 0.5)
             axes.add_patch(Rectangle(corner, 1, 1, facecolor="white", edgecolor="0.55", hatch="////"))
         else:
-            dark = (value - low) / (high - low if high > low else 1) < 0.5
-            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color="white" if dark else "black")
+            ink = _readable_on(image.cmap(image.norm(value)))
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color=ink)
     axes.set_xticks(range(len(temperatures)), [_text(value) for value in temperatures])
     axes.set_yticks(range(len(weights)), [_text(value) for value in weights])
     axes.set_xlabel("temperature τ")
     axes.set_ylabel("weight w")
-    axes.set_title("Recall@1, %" + ("\n" + content.small_print() if content.small_print() else ""), fontsize=8)
+    letters = int(14 * axes.figure.get_figwidth())  # of 8 points, on one line
+    axes.set_title("\n".join(["Recall@1, %", *textwrap.wrap(content.small_print(), letters)]), fontsize=8)
     axes.tick_params(length=0)
     if np.isfinite(values).any():
         axes.figure.colorbar(image, ax=axes, shrink=0.9).outline.set_visible(False)
@@ -87,6 +88,12 @@ def _grid(content: Content) -> dict[tuple[float, float], Cell]:
 def _axes(content: Content) -> tuple[list[float], list[float]]:
     grid = _grid(content)
     return sorted({weight for weight, _ in grid}, reverse=True), sorted({temperature for _, temperature in grid})
+
+
+def _readable_on(colour: Any) -> str:
+    """White or black, by the relative luminance of WCAG: the contrast is at least 4.58."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return "white" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179 else "black"
 
 
 def _text(value: float) -> str:
