@@ -19,7 +19,7 @@ def turn(images: Tensor, turns: Tensor) -> Tensor:
     hue, saturation, value = to_hsv(images)
     steps = torch.trunc(255 * turns.to(torch.float64)).to(torch.float32)
     steps = steps.to(images.device, non_blocking=True)[:, None, None, None]
-    return to_rgb(torch.remainder(hue + steps, 255), saturation, value)
+    return to_rgb(torch.remainder(hue + steps, 256), saturation, value)
 
 
 def to_hsv(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

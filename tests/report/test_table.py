@@ -11,14 +11,16 @@ GOLDEN = """\
 **Golden: recall at K in percent, each method at its best w and τ (rule: highest mean Recall@1 on the test set itself, \
 as in the paper; n = 2 runs per cell).**
 
-| Method | w | τ | Recall@1 | Recall@2 | Recall@5 | Recall@10 | published Recall@1 |
-| --- | --- | --- | ---: | ---: | ---: | ---: | --- |
-| SupCE | – | – | 50.00 ± 14.14 | 64.64 ± 10.00 | 77.64 ± 6.32 | 84.19 ± 4.47 | – |
-| MaskCon | 1 | – | **75.00 ± 0.00 (+25.00)** | **82.32 ± 0.00** | **88.82 ± 0.00** | **92.09 ± 0.00** | – |
+| Method | w | τ | Recall@1 | Recall@2 | Recall@5 | Recall@10 | over SupCE | published Recall@1 |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
+| SupCE | – | – | 50.00 ± 14.14 | 64.64 ± 10.00 | 77.64 ± 6.32 | 84.19 ± 4.47 | – | – |
+| MaskCon | 1 | – | **75.00 ± 0.00** | **82.32 ± 0.00** | **88.82 ± 0.00** | **92.09 ± 0.00** | +25.00 | – |
 
-Bold: best without fine labels; SupFINE trains with them. In parentheses: gain over SupCE in points. Published: the \
-paper's number for the same w and τ, a single run.
+Bold: best without fine labels; SupFINE trains with them. Over SupCE: difference in Recall@1, in points. Published: \
+the paper's number for the same w and τ, a single run.
+
 ± is the sample standard deviation over seeds (ddof = 1).
+
 A reduced run, not the paper's: encoder small, epochs 2.
 """
 

@@ -181,7 +181,7 @@ def test_trial_with_a_damaged_result_is_unfinished_and_trained_again(tmp_path, h
     run(small(epochs=EPOCHS), tmp_path)
     content = damage(tmp_path / trials.RESULT, how)
     assert trials.state(tmp_path).state == "unfinished"
-    assert str(tmp_path / trials.RESULT) in trials.state(tmp_path).note
+    assert trials.RESULT in trials.state(tmp_path).note
     assert_ends_right(tmp_path, trials.RESULT, content)
 
 
