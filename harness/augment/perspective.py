@@ -70,7 +70,7 @@ def move_corners(images: Tensor, corners: Tensor, fill: float) -> Tensor:
     height, width = images.shape[2:]
     maps = coefficients(corners, height, width).to(images.device, non_blocking=True)
     x, y = source_points(maps, height, width)
-    inside = (x >= 0) & (x <= width) & (y >= 0) & (y < height)  # (n, H, W)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # (n, H, W)
     moved = bilinear(images, torch.where(inside, x, 0.5), torch.where(inside, y, 0.5))
     return torch.where(inside[:, None], moved, fill)
 
