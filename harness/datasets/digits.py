@@ -21,7 +21,7 @@ settings = {
     "encoder": "small",
     "initialisation": "random",
     "image_size": 8,
-    "epochs": 30,
+    "epochs": 20,
     "lr": 0.1,
     "bank_size": 1024,
     "eval_every": 5,
