@@ -71,8 +71,7 @@ def export(workspace: Path, name: str, output: Path | None) -> Path:
 
 def load_encoder(workspace: Path, name: str) -> tuple[torch.nn.Module, TrialConfig]:
     """The trained encoder of a finished trial, ready to embed, and the trial's settings."""
-    import torch
-
+    from harness.training import checkpoint
     from harness.training.encoder import build_encoder
 
     directory = trials.locate(workspace, name)
@@ -86,7 +85,7 @@ def load_encoder(workspace: Path, name: str) -> tuple[torch.nn.Module, TrialConf
     if not path.is_file():
         raise UsageError(f"{path} is missing: this finished trial was kept without its encoder.")
     try:
-        encoder.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        encoder.load_state_dict(checkpoint.load(path))
     except Exception as error:  # a damaged file raises nearly anything
         raise UsageError(f"{path} cannot be read as this trial's encoder ({type(error).__name__}).") from error
     return encoder.eval(), trial

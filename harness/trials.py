@@ -49,7 +49,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The metric lines of a trial directory, by epoch. Raises DamagedFile naming the file and the line."""
     lines = []
-    for number, text in enumerate(path.read_text().splitlines(), start=1):
+    for number, text in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             line = json.loads(text)
             lines.append(line | {"epoch": int(line["epoch"])})
@@ -92,7 +92,10 @@ def state(path: Path) -> TrialState:
 
 
 def prepare(path: Path, trial: TrialConfig) -> list[str]:
-    """Make the directory ready to train in: settings written, damaged files set aside. Returns what was found damaged."""
+    """Make the directory ready to train in: settings written, damaged files set aside. Returns what was found damaged.
+
+    Raises UsageError for a directory that holds another trial.
+    """
     path.mkdir(parents=True, exist_ok=True)
     damaged = []
     for name in (CONFIG, RESULT, ENVIRONMENT, PROGRESS, FAILURE):
@@ -108,7 +111,11 @@ def prepare(path: Path, trial: TrialConfig) -> list[str]:
             damaged.append(f"{error}; kept as {files.set_aside(path / METRICS).name}")
     if (path / RESULT).is_file() and not (path / METRICS).is_file():
         write_metrics(path / METRICS, read_result(path)["metrics"])
-    if not (path / CONFIG).is_file():
+    if (path / CONFIG).is_file():
+        other = read_json(path / CONFIG).get("trial_id")
+        if other != trial.trial_id:
+            raise UsageError(f"{path} holds trial {other}, not {trial.trial_id}: give each trial its own directory.")
+    else:
         content = {"trial_id": trial.trial_id, "created": time.time(), "settings": trial.to_dict()}
         files.write_json(path / CONFIG, content)
     return damaged

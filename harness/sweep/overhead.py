@@ -35,7 +35,7 @@ def once(workers: int) -> dict[str, float]:
         subprocess.run(command, check=True, capture_output=True)
         again = time.time() - ended
         found = [trials.read_json(path / trials.RESULT) for path in trials.find(Path(folder))]
-    first_step = min(result["first_step"] for result in found)
+    first_step = min(result["first_step"] for result in found if result["first_step"])
     last_end = max(result["finished"] for result in found)
     training = sum(result["seconds"] for result in found)
     return {

@@ -5,7 +5,9 @@ They carry the metric lines they cover. No generator state is needed: every stre
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ class Checkpoints:
         """Put the newest state on disk, unless it is there."""
         state, self.unwritten = self.unwritten, None
         if state is not None:
-            files.replace(self.path, lambda stream: torch.save(state, stream))
+            save(self.path, state)
             self.written = time.monotonic()
 
     def resume(self) -> tuple[dict[str, Any] | None, str | None]:
@@ -53,13 +55,18 @@ class Checkpoints:
         if not self.path.is_file():
             return None, None
         device = next(self.learner.parameters()).device
+        before = _copy(self.learner.state_dict()), _copy(self.optimiser.state_dict())
         try:
-            state = torch.load(self.path, map_location=device, weights_only=True)
+            state = load(self.path, device)
+            if missing := {"trial_id", "epoch", "seconds", "lines", "learner", "optimiser"} - set(state):
+                raise ValueError(f"it has no {', '.join(sorted(missing))}")
             if state["trial_id"] != self.trial_id:
                 raise ValueError(f"it belongs to trial {state['trial_id']}")
             self.learner.load_state_dict(state["learner"])
             self.optimiser.load_state_dict(state["optimiser"])
         except Exception as error:  # whatever a damaged file makes the reader raise
+            self.learner.load_state_dict(before[0])
+            self.optimiser.load_state_dict(before[1])
             aside = files.set_aside(self.path)
             return None, f"{self.path} is damaged ({type(error).__name__}: {error}); kept as {aside.name}"
         return state, None
@@ -67,6 +74,22 @@ class Checkpoints:
     def remove(self) -> None:
         """A finished trial needs its checkpoint no longer."""
         self.path.unlink(missing_ok=True)
+
+
+def save(path: Path, state: Any) -> None:
+    """Put a state in a file's place at once."""
+    # NOTE: torch.save turns an exception inside its stream, Ctrl-C or a full disk, into a RuntimeError of its own
+    content = io.BytesIO()
+    torch.save(state, content)
+    files.replace(path, lambda stream: stream.write(content.getbuffer()))
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> Any:
+    """Read a state without executing anything. Raises ValueError where its checksums do not fit: torch checks none."""
+    with zipfile.ZipFile(path) as archive:
+        if broken := archive.testzip():
+            raise ValueError(f"the checksum of {broken} does not fit")
+    return torch.load(path, map_location=device, weights_only=True)
 
 
 def _copy(state: Any) -> Any:

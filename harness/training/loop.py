@@ -56,7 +56,7 @@ class Loop:
                 metrics = self._epoch(epoch, on_step)
                 done = epoch + 1
                 if done % self.trial.eval_every == 0 or done == self.trial.epochs:
-                    metrics |= self.evaluate()
+                    metrics |= self.evaluate(done)
                 self.seconds += time.monotonic() - started
                 self._record(done, metrics)
                 report(done, metrics)
@@ -65,11 +65,11 @@ class Loop:
             raise
         return self.lines
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, epoch: int) -> dict[str, float]:
         """Recall of the test images by the encoder's features before the projector, in fp32; `features` keeps them."""
         features = embed(self.learner.encoder, self.data.test_images, self.data, self.trial.image_size)
         if not torch.isfinite(features).all():
-            raise TrainingFailed("the encoder's features of the test images hold NaN or infinity")
+            raise TrainingFailed(f"the features of the test images hold NaN or infinity after epoch {epoch}")
         self.features = features
         recall = recall_at_k(features, self.data.test_fine, RECALL_AT)
         return {f"recall_at_{k}": value for k, value in recall.items()}

@@ -23,7 +23,7 @@ import torchvision
 
 from harness import __version__, errors, files, lease, methods, trials
 from harness.config import TrialConfig
-from harness.training import OnStep, Report, Stopped, TrainingFailed
+from harness.training import OnStep, Report, Stopped, TrainingFailed, checkpoint
 from harness.training.data import TrialData
 from harness.training.learner import build_learner
 from harness.training.loop import Loop
@@ -35,7 +35,8 @@ def run(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep) ->
     with lease.held(directory), _stoppable():
         notes = trials.prepare(directory, trial)
         if (directory / trials.RESULT).is_file():
-            return trials.read_json(directory / trials.RESULT)
+            result = trials.read_result(directory)
+            return result | {"notes": [*result["notes"], *notes]}
         (directory / trials.FAILURE).unlink(missing_ok=True)
         files.write_json(directory / trials.ENVIRONMENT, environment(trial))
         try:
@@ -70,13 +71,13 @@ def _finish(
 ) -> dict[str, Any]:
     """Write what a finished trial keeps; `result.json` last."""
     if loop.features is None:  # resumed after the last epoch
-        loop.evaluate()
+        loop.evaluate(trial.epochs)
     features = loop.features
     labels = loop.data.test_fine.cpu().numpy()
     half = features.half().cpu().numpy()
     files.replace(directory / trials.FEATURES, lambda stream: np.savez_compressed(stream, features=half, labels=labels))
     encoder = {name: value.cpu() for name, value in loop.learner.encoder.state_dict().items()}
-    files.replace(directory / trials.ENCODER, lambda stream: torch.save(encoder, stream))
+    checkpoint.save(directory / trials.ENCODER, encoder)
     result = {
         "trial_id": trial.trial_id,
         "epochs": trial.epochs,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import harness.training.run  # noqa: F401 (what takes seconds to import, once for all processes)
+from harness import trials
 from harness.config import TrialConfig, from_dict
 from harness.training import Stopped, train
 
@@ -60,7 +61,7 @@ def training(trial: TrialConfig, directory: Path, **faults: Any) -> Process:
 
 def _train(settings: dict[str, Any], directory: Path, faults: dict[str, Any], connection: Connection) -> None:
     """`faults`: every_seconds between checkpoints; die_at=(file name, nth replacement, before it or not); half_write=nth
-    checkpoint that stops half written.
+    checkpoint, of which half is written.
     """
     from harness.training import checkpoint
 
@@ -97,27 +98,20 @@ def _die_at(name: str, nth: int, before: bool) -> None:
 
 
 def _write_half(nth: int, connection: Connection) -> None:
-    """Write half of the nth checkpoint, say ("half", epoch), then wait for the end."""
-    import io
+    """Let half of the nth checkpoint reach its new file, say ("half",), then wait for the end."""
+    force_to_disk, seen = os.fsync, 0
 
-    import torch
-
-    save, seen = torch.save, 0
-
-    def save_half(state: Any, stream: Any) -> None:
+    def keep_half(descriptor: int) -> None:
         nonlocal seen
-        seen += 1
+        seen += trials.CHECKPOINT in os.readlink(f"/proc/self/fd/{descriptor}")
         if seen < nth:
-            save(state, stream)
+            force_to_disk(descriptor)
             return
-        whole = io.BytesIO()
-        save(state, whole)
-        stream.write(whole.getvalue()[: whole.tell() // 2])
-        stream.flush()
-        connection.send(("half", state["epoch"]))
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+        connection.send(("half",))
         signal.pause()
 
-    torch.save = save_half
+    os.fsync = keep_half
 
 
 def peak_growth(work: Callable[[int], object], small: int, large: int) -> int:

@@ -148,8 +148,8 @@ def with_permuted_fine_labels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @VARIANT
 def test_fine_labels_of_training_images_reach_only_methods_that_declare_them(monkeypatch, tmp_path, method, options):
-    expected = run(small(method, options=options), tmp_path / "as they are")
+    expected = run(small(method, options=options, epochs=1), tmp_path / "as they are")
     with_permuted_fine_labels(monkeypatch)
-    found = run(small(method, options=options), tmp_path / "permuted")
+    found = run(small(method, options=options, epochs=1), tmp_path / "permuted")
     assert same_weights(found, expected) == (methods.load(method).label_source != "fine")
     assert (found.lines == expected.lines) == (methods.load(method).label_source != "fine")

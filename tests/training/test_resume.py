@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import resource
+import signal
 
 import pytest
 import torch
 
-from harness import trials
-from harness.training import TrainingFailed, checkpoint, train
+from harness import files, trials
+from harness.training import Stopped, TrainingFailed, checkpoint, train
 
 from .builders import STEPS, VARIANTS, Trained, assert_same_training, run, small, undisturbed, variant_id
 
@@ -142,6 +143,43 @@ def test_interruption_inside_a_checkpoint_write_leaves_the_older_one(monkeypatch
         with pytest.raises(KeyboardInterrupt):
             train(small(epochs=EPOCHS), tmp_path)
     assert saved_epoch(tmp_path) == 1
+    assert_same_training(run(small(epochs=EPOCHS), tmp_path), expected())
+
+
+class SignalledWhileWriting:
+    """A stream to whose writer a signal comes once 300 bytes are written."""
+
+    def __init__(self, stream, number):
+        self.stream, self.number, self.sent = stream, number, False
+
+    def write(self, content):
+        written = self.stream.write(content)
+        if self.stream.tell() >= 300 and not self.sent:
+            self.sent = True
+            signal.raise_signal(self.number)
+        return written
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", [trials.METRICS, trials.CHECKPOINT, trials.FEATURES, trials.ENCODER, trials.RESULT])
+def test_signal_inside_a_write_stops_the_trial_and_does_not_fail_it(monkeypatch, tmp_path, name, number):
+    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0)
+    replace = files.replace
+
+    def replace_signalled(path, write):
+        if path.name == name:
+            replace(path, lambda stream: write(SignalledWhileWriting(stream, number)))
+        else:
+            replace(path, write)
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(files, "replace", replace_signalled)
+        with pytest.raises((Stopped, KeyboardInterrupt)):
+            train(small(epochs=EPOCHS), tmp_path)
+    assert not (tmp_path / trials.FAILURE).exists()
     assert_same_training(run(small(epochs=EPOCHS), tmp_path), expected())
 
 
