@@ -66,7 +66,7 @@ def sweep(
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    terminal.sweep_head(out, spec, folder)
+    terminal.sweep_head(out, spec, folder, every_trial=dry_run)
     if dry_run:
         return
     again = _again(name, set_, seeds, workspace)

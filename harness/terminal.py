@@ -22,8 +22,8 @@ from harness.spec import SweepSpec
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "unfinished": "yellow", "missing": "dim"}
 
 
-def sweep_head(out: Console, spec: SweepSpec, workspace: Path) -> None:
-    """What a sweep is about to do."""
+def sweep_head(out: Console, spec: SweepSpec, workspace: Path, *, every_trial: bool = False) -> None:
+    """What a sweep is about to do; with `every_trial`, training by training."""
     from harness.plan import estimate, plan
 
     planned = plan(spec, workspace)
@@ -37,6 +37,8 @@ def sweep_head(out: Console, spec: SweepSpec, workspace: Path) -> None:
     if sentence := protocol.reduced(spec):
         out.print(f"[yellow]{escape(sentence)}[/yellow]")
     out.print(f"Workspace: {workspace}", soft_wrap=True)
+    if every_trial:
+        out.print(_table([entry for entry in planned if entry.state.state != "done"]))
 
 
 def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:

@@ -10,7 +10,19 @@ from harness import datasets, protocol, provenance, trials
 from harness.errors import UsageError
 from harness.spec import SweepSpec
 
-_OF_A_TRIAL = ("device", "threads", "cpus", "platform", "python", "torch", "torchvision", "harness", "started")
+_OF_A_TRIAL = (
+    "commit",
+    "dirty",
+    "device",
+    "threads",
+    "cpus",
+    "platform",
+    "python",
+    "torch",
+    "torchvision",
+    "harness",
+    "started",
+)
 
 
 def gather(spec: SweepSpec, workspace: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import torchvision
 
-from harness import __version__, errors, files, lease, methods, trials
+from harness import __version__, errors, files, lease, methods, provenance, trials
 from harness.config import TrialConfig
 from harness.training import OnStep, Report, Stopped, TrainingFailed, checkpoint
 from harness.training.data import TrialData
@@ -110,11 +110,7 @@ def device_name(device: torch.device) -> str:
     """The hardware by name, for records."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return provenance.processor()
 
 
 def environment(trial: TrialConfig) -> dict[str, Any]:
@@ -128,6 +124,7 @@ def environment(trial: TrialConfig) -> dict[str, Any]:
         "torchvision": torchvision.__version__,
         "numpy": np.__version__,
         "harness": __version__,
+        **provenance.git(),
         "device": device_name(device),
         "cpus": os.cpu_count(),
         "threads": trial.threads or torch.get_num_threads(),
