@@ -86,6 +86,8 @@ def environment(device: str = "Test CPU") -> dict[str, Any]:
         "torchvision": "0.26.0",
         "numpy": "2.1.0",
         "harness": "0.1.0",
+        "commit": "0" * 40,
+        "dirty": False,
         "device": device,
         "cpus": 8,
         "threads": 2,

@@ -6,6 +6,7 @@ checkpoint, new cells run. `Tuner.restore` is not used.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from harness import tracking
 from harness import workspace as workspaces
 from harness.plan import Planned, plan
 from harness.spec import SweepSpec
+
+SETTLE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,44 @@ def run(
 ) -> Outcome:
     """Train what is missing, record what is new. Raises MissingData and UsageError before anything starts."""
     uri = uri or tracking.default_uri(workspace)
-    planned = plan(spec, workspace)
-    skipped = {"done", "running"} if retry_failed else {"done", "running", "failed"}
-    todo = [entry for entry in planned if entry.state.state not in skipped]
-    if todo:
-        from harness.sweep import preflight
-
-        preflight.check(spec, workspace, todo)
-    workspaces.save_spec(workspace, spec)
-    done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
+    planned = _settled(spec, workspace)
+    tried: set[str] = set()
     with tracking.Mirror(workspace, spec, uri) as mirror:
+        done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
         mirror.add(tracking.unrecorded(workspace, spec, uri, done))
-        if todo:
-            from harness.sweep import ray_trials
-
-            ray_trials.train_all(todo, workspace, resources, on_done=lambda directory: mirror.add([directory.name]))
-            planned = plan(spec, workspace)
-            finished = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
-            mirror.add(finished)
-    outcome = Outcome(planned, len(todo), mirror.problem)
+        # More than one pass only where another process, the last one of a killed sweep say, let go of trials meanwhile.
+        while todo := _open(planned, tried, retry_failed):
+            _train(todo, spec, workspace, resources, mirror)
+            tried |= {entry.trial.trial_id for entry in todo}
+            planned = _settled(spec, workspace)
+        if not tried:
+            workspaces.save_spec(workspace, spec)
+    outcome = Outcome(planned, len(tried), mirror.problem)
     mirror.close(outcome.count("done") == len(planned))
     return outcome
+
+
+def _open(planned: list[Planned], tried: set[str], retry_failed: bool) -> list[Planned]:
+    """What this run still has to train."""
+    skipped = {"done", "running"} if retry_failed else {"done", "running", "failed"}
+    return [entry for entry in planned if entry.state.state not in skipped and entry.trial.trial_id not in tried]
+
+
+def _train(
+    todo: list[Planned], spec: SweepSpec, workspace: Path, resources: Resources, mirror: tracking.Mirror
+) -> None:
+    from harness.sweep import preflight, ray_trials
+
+    preflight.check(spec, workspace, todo)
+    workspaces.save_spec(workspace, spec)
+    ray_trials.train_all(todo, workspace, resources, on_done=lambda directory: mirror.add([directory.name]))
+
+
+def _settled(spec: SweepSpec, workspace: Path) -> list[Planned]:
+    """The plan, once trials that seem to be running had a moment to end: workers outlive a killed sweep by seconds."""
+    limit = time.monotonic() + SETTLE_SECONDS
+    while True:
+        planned = plan(spec, workspace)
+        if time.monotonic() > limit or all(entry.state.state != "running" for entry in planned):
+            return planned
+        time.sleep(0.5)
