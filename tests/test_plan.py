@@ -54,7 +54,7 @@ def test_a_trial_with_a_live_holder_is_running(tmp_path):
     trial = config.resolve("digits", "supce")
     directory = builders.unfinished_trial(tmp_path, trial, epoch=15)
     with lease.held(directory):
-        assert trials.state(directory) == trials.TrialState("running", 15, "50 %")
+        assert trials.state(directory) == trials.TrialState("running", 15, "75 %")
     assert state_of(directory) == ("unfinished", 15)
 
 

@@ -78,7 +78,7 @@ def test_what_an_image_becomes_does_not_depend_on_slices_of_the_batch(recipe, mo
 @pytest.mark.parametrize("name", ["perspective", "color_jitter", "gaussian_blur"])
 def test_samples_of_one_batch_draw_different_parameters(name):
     same = batch()[:1].expand(200, -1, -1, -1)
-    assert len(augmented(same, RECIPES[name]).flatten(1).unique(dim=0)) > 190
+    assert len(augmented(same, RECIPES[name]).flatten(1).unique(dim=0)) > 150
 
 
 @every_recipe
