@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 incomplete or failed trials, 2 wrong usage or missing data
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -43,6 +44,10 @@ def main() -> NoReturn:
     except (UsageError, MissingData) as error:
         err.print(f"[bold red]error:[/bold red] {_escaped(str(error))}", soft_wrap=True)
         sys.exit(2)
+    except OSError as error:  # a folder that is a file, no permission, a full disk
+        where = f": {error.filename}" if error.filename else ""
+        err.print(f"[bold red]error:[/bold red] {_escaped(f'{error.strerror or error}{where}')}", soft_wrap=True)
+        sys.exit(2)
     sys.exit(0)
 
 
@@ -71,6 +76,7 @@ def sweep(
         return
     again = _again(name, set_, seeds, workspace)
     resources = sweeps.Resources(workers, trials_per_gpu, address)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))  # ends as Ctrl-C does
     try:
         outcome = sweeps.run(spec, folder, resources, retry_failed=retry_failed, uri=mlflow)
     except KeyboardInterrupt:

@@ -74,6 +74,11 @@ def for_dataset(dataset: str, metric: str | None = None) -> list[Published]:
     return [row for row in load() if row.dataset == dataset and metric in (None, row.metric)]
 
 
+def datasets() -> list[str]:
+    """Every dataset that something is published on."""
+    return sorted({row.dataset for row in load()})
+
+
 def sources() -> dict[str, dict[str, Any]]:
     """What to cite: each source's key → its title, and authors, venue and year where known."""
     return {document["key"]: document["source"] for document in _documents(resources.folder("reports/published"))}

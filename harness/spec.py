@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import config, datasets, errors, methods, presets, resources
+from harness import config, datasets, errors, methods, presets, published, resources
 from harness.config import TrialConfig
 from harness.errors import UsageError
 
@@ -159,6 +159,10 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
         raise UsageError(f"{path}: cells={content['cells']!r} is not allowed: write each as [[cells]] with a `method`.")
     if not isinstance(content.get("settings", {}), dict):
         raise UsageError(f"{path}: settings={content['settings']!r} is not allowed: write them below [settings].")
+    if not isinstance(content.get("title", ""), str):
+        raise UsageError(f"{path}: title={content['title']!r} is not allowed: it is a text.")
+    if "published" in content and not published.for_dataset(content["published"]):
+        raise errors.unknown(f"published dataset in {path.name}", content["published"], published.datasets())
     default_seeds = content.get("seeds", 3)
     wanted = default_seeds if seeds is None else seeds
     if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -130,14 +131,14 @@ def comparison(out: Console, spec: SweepSpec, found: Sequence[Compared], as_json
         ]
         out.print_json(json.dumps({"unit": "percent", "departures": _departures(spec), "cells": content}))
         return 1 if missing else 0
-    table = Table("method", "w", "τ", "ours, %", "runs", "published, %", "difference", "printed in")
+    table = Table("method", "w", "τ", "ours, %", "runs", "published, %", "difference", "printed in", box=box.SIMPLE)
     for entry in rows:
         spread = f" ± {entry.deviation:.2f}" if entry.deviation is not None else ""
-        ours = "not trained" if entry.ours is None else f"{entry.ours:.2f}{spread}"
+        ours = "–" if entry.ours is None else f"{entry.ours:.2f}{spread}"
         difference = "" if entry.difference is None else f"{entry.difference:+.2f}"
         theirs = "–" if entry.theirs is None else f"{entry.theirs:.2f}"
         place = (entry.cell.method, entry.cell.shown("weight"), entry.cell.shown("temperature"))
-        table.add_row(*place, ours, str(entry.runs), theirs, difference, escape(entry.source))
+        table.add_row(*place, ours, str(entry.runs), theirs, difference, escape(entry.source.partition(", ")[2]))
     out.print(f"[bold]Recall@1, {escape(spec.title)}[/bold]")
     out.print(table)
     out.print("± is the sample standard deviation over seeds (ddof = 1); published numbers are single runs.")

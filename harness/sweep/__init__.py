@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import tracking
 from harness import workspace as workspaces
+from harness.errors import UsageError
 from harness.plan import Planned, plan
 from harness.spec import SweepSpec
 
@@ -25,6 +26,10 @@ class Resources:
     workers: int | None = None
     trials_per_gpu: float = 1.0
     address: str | None = None  # of a running Ray cluster; None starts one on this machine
+
+    def __post_init__(self) -> None:
+        if not (self.trials_per_gpu >= 1 and float(self.trials_per_gpu).is_integer()):
+            raise UsageError(f"--trials-per-gpu {self.trials_per_gpu:g} must be a whole number of at least 1.")
 
 
 @dataclass(frozen=True)

@@ -115,8 +115,6 @@ def _share(cluster: dict[str, float], wanted: Sequence[TrialConfig], resources: 
     asked = {trial.device for trial in wanted}
     if "cuda" in asked and gpus == 0:
         raise UsageError("device='cuda': this cluster has no GPU; leave the device to `auto` or use --set device=cpu.")
-    if resources.trials_per_gpu < 1 or resources.trials_per_gpu != int(resources.trials_per_gpu):
-        raise UsageError(f"--trials-per-gpu {resources.trials_per_gpu:g} must be a whole number of at least 1.")
     if gpus > 0 and asked != {"cpu"}:
         slots = gpus * resources.trials_per_gpu
         return {"cpu": max(1.0, cpus // slots), "gpu": 1 / resources.trials_per_gpu}
