@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 incomplete or failed trials, 2 wrong usage or missing data
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -76,7 +75,6 @@ def sweep(
         return
     again = _again(name, set_, seeds, workspace)
     resources = sweeps.Resources(workers, trials_per_gpu, address)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))  # ends as Ctrl-C does
     try:
         outcome = sweeps.run(spec, folder, resources, retry_failed=retry_failed, uri=mlflow)
     except KeyboardInterrupt:

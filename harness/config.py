@@ -36,7 +36,7 @@ class TrialConfig:
 
     weight: float = _setting(1.0, "share of the coarse part", at_least=0, at_most=1, group="weight")  # w; --w
     temperature: float = _setting(
-        0.05, "sharpness of the soft relations, 0 to inf", at_least=0, group="temperature"
+        0.05, "sharpness of the soft relations, 0 to inf", at_least=0, infinite=True, group="temperature"
     )  # τ; --t
     contrastive_temperature: float = _setting(0.1, "divides all logits", at_least=1e-4, group="bank")  # τ0; --t0
     bank_size: int = _setting(8192, "keys remembered", at_least=1, group="bank")  # P; --K

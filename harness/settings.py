@@ -19,6 +19,7 @@ class Setting:
     at_least: float | None = None
     at_most: float | None = None
     choices: tuple[str, ...] = ()
+    infinite: bool = False  # ∞ is allowed
     optional: bool = False  # None is allowed and written "none"
     group: str | None = None  # it matters only to methods that use this group
     identity: bool = True  # False: it says how or where a trial runs, not which trial it is
@@ -38,6 +39,8 @@ class Setting:
         elif kind is int and exact and float(value).is_integer():
             value = int(value)
         if not isinstance(value, kind) or isinstance(value, bool) or value != value:
+            raise self._wrong(name, value)
+        if isinstance(value, float) and math.isinf(value) and not self.infinite:
             raise self._wrong(name, value)
         number: Any = value
         outside = (self.at_least is not None and number < self.at_least) or (

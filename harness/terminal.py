@@ -47,7 +47,7 @@ def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:
     if outcome.record_problem:
         err.print(
             f"[yellow]MLflow could not be written[/yellow] ({escape(outcome.record_problem)}). Nothing is lost: "
-            f"`harness sync {escape(again)}` records it later.",
+            f"`harness sync {escape(again)}`, with the same --mlflow, records it later.",
             soft_wrap=True,
         )
     total, done, failed = len(outcome.planned), outcome.count("done"), outcome.count("failed")

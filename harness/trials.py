@@ -78,6 +78,9 @@ def state(path: Path) -> TrialState:
         return TrialState("missing")
     try:
         if (path / RESULT).is_file():
+            for name in (CONFIG, ENVIRONMENT):  # a report needs them; the next run sets a damaged one aside
+                if (path / name).is_file():
+                    read_json(path / name)
             return TrialState("done", int(read_result(path)["epochs"]))
         progress = read_json(path / PROGRESS) if (path / PROGRESS).is_file() else {}
         epoch = int(progress.get("epoch", 0))
@@ -158,4 +161,4 @@ def locate(workspace: Path, name: str) -> Path:
     if len(matching) == 1:
         return matching[0]
     found = f"{len(matching)} trials begin with it" if matching else "no trial begins with it"
-    raise UsageError(f"{name!r} names no trial in {workspace}: {found}. `harness status NAME` lists trial ids.")
+    raise UsageError(f"{name!r} names no trial in {workspace}: {found}. `harness plan NAME` lists trial ids.")

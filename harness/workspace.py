@@ -72,7 +72,8 @@ def removable(workspace: Path, ids: set[str]) -> list[tuple[Path, str]]:
             found += [(directory / name, "its trial is finished") for name in leftovers if (directory / name).exists()]
         found += [(path, "damaged, was set aside") for path in sorted(directory.glob("*.damaged-*"))]
         found += [(path, "left by an interrupted write") for path in sorted(directory.glob(".*.new"))]
-    if (workspace / ".ray").is_dir():
+    idle = all(trials.state(directory).state != "running" for directory in trials.find(workspace))
+    if (workspace / ".ray").is_dir() and idle:
         found.append((workspace / ".ray", "Ray's scratch files of an interrupted sweep"))
     return found
 

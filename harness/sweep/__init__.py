@@ -60,6 +60,8 @@ def run(
             _train(todo, spec, workspace, resources, mirror)
             tried |= {entry.trial.trial_id for entry in todo}
             planned = _settled(spec, workspace)
+        done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
+        mirror.add(tracking.unrecorded(workspace, spec, uri, done))
         if not tried:
             workspaces.save_spec(workspace, spec)
     outcome = Outcome(planned, len(tried), mirror.problem)

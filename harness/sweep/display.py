@@ -87,7 +87,10 @@ class SweepDisplay:
         state = trials.state(entry.directory)
         if state.state == "done":
             self.on_done(entry.directory)
-            last = trials.read_json(entry.directory / trials.RESULT)["metrics"][-1]
+            result = trials.read_result(entry.directory)
+            for note in result["notes"]:
+                self.console.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
+            last = result["metrics"][-1]
             words = f"Recall@1 {100 * last['recall_at_1']:.2f} %  {time.monotonic() - self.started[index]:.1f} s"
         else:
             words = f"[red]{state.state}[/red] {escape(self.problems.get(index) or state.note)}"

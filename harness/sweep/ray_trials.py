@@ -10,6 +10,8 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
+import socket
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,6 +45,8 @@ def train_all(
     from harness.sweep.display import SweepDisplay
 
     _connect(resources.address)
+    # Ray's own handler, set when it starts, ends in a crash report.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     scratch = Path(tempfile.mkdtemp(prefix="sweep-", dir=_scratch_root(workspace)))
     try:
@@ -103,8 +107,11 @@ def _connect(address: str | None) -> None:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         return
     try:
+        if ":" in address:  # Ray itself would go on trying for minutes
+            host, _, port = address.rpartition("://")[2].rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"--address {address}: no Ray cluster could be joined there ({reason}).") from None
 

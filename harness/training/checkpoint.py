@@ -68,7 +68,8 @@ class Checkpoints:
             self.learner.load_state_dict(before[0])
             self.optimiser.load_state_dict(before[1])
             aside = files.set_aside(self.path)
-            return None, f"{self.path} is damaged ({type(error).__name__}: {error}); kept as {aside.name}"
+            reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:120]}"
+            return None, f"{self.path} is damaged ({reason}); kept as {aside.name}"
         return state, None
 
     def remove(self) -> None:
