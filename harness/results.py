@@ -37,9 +37,11 @@ def load(source: Path | Iterable[Path]) -> pd.DataFrame:
             continue
         try:
             trial, result = trials.read_config(directory), trials.read_result(directory)
+            if (directory / trials.ENVIRONMENT).is_file():
+                trials.read_json(directory / trials.ENVIRONMENT)
         except trials.DamagedFile as error:
             raise errors.UsageError(
-                f"{error}. Run the sweep again: it sets the file aside and trains that trial anew."
+                f"{error}. Run the sweep again: it sets the file aside, and trains again what cannot be restored."
             ) from None
         about = (result["trial_id"], trial.dataset, trial.method, trial.weight, trial.temperature, trial.seed)
         for line in result["metrics"]:
