@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import shutil
-import signal
 import socket
 import tempfile
 from collections.abc import Callable, Sequence
@@ -45,8 +44,6 @@ def train_all(
     from harness.sweep.display import SweepDisplay
 
     _connect(resources.address)
-    # Ray's own handler, set when it starts, ends in a crash report.
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     scratch = Path(tempfile.mkdtemp(prefix="sweep-", dir=_scratch_root(workspace)))
     try:
