@@ -22,6 +22,9 @@ from harness.errors import UsageError
 from harness.settings import Setting
 
 
+AUTO = ("auto", "on", "off")
+
+
 def _setting(default: Any, doc: str, **limits: Any) -> Any:
     return field(default=default, metadata={"setting": Setting(default, doc, **limits)})
 
@@ -72,6 +75,12 @@ class TrialConfig:
 
     eval_every: int = _setting(10, "epochs between evaluations", at_least=1, identity=False)
     device: str = _setting("auto", "auto, cpu or cuda", choices=("auto", "cpu", "cuda"), identity=False)
+    compile: str = _setting(
+        "auto", "torch.compile of the networks; auto: where `harness bench` found it faster", choices=AUTO, identity=False
+    )
+    cuda_graphs: str = _setting(
+        "auto", "the step as one CUDA graph; auto: where `harness bench` found it faster", choices=AUTO, identity=False
+    )
     threads: int | None = _setting(
         None, "CPU threads of the trial", kind=int, at_least=1, optional=True, identity=False
     )

@@ -35,6 +35,11 @@ def directory(workspace: Path, trial: TrialConfig | str) -> Path:
     return workspace / "trials" / (trial if isinstance(trial, str) else trial.trial_id)
 
 
+def workspace_of(trial_directory: Path) -> Path:
+    """The workspace that a trial directory lies in."""
+    return trial_directory.parent.parent
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """One of the JSON files. Raises DamagedFile naming it where it is not one JSON object."""
     try:

@@ -30,13 +30,14 @@ class Checkpoints:
         self.written = time.monotonic()
         self.unwritten: dict[str, Any] | None = None
 
-    def epoch_done(self, epoch: int, seconds: float, lines: list[dict[str, Any]]) -> None:
+    def epoch_done(self, epoch: int, seconds: float, lines: list[dict[str, Any]], speed: dict[str, Any]) -> None:
         """Take the state after `epoch` epochs; write it if the last one was written long enough ago."""
         self.unwritten = {
             "trial_id": self.trial_id,
             "epoch": epoch,
             "seconds": seconds,
             "lines": list(lines),
+            "speed": speed,
             "learner": _copy(self.learner.state_dict()),
             "optimiser": _copy(self.optimiser.state_dict()),
         }
@@ -58,7 +59,7 @@ class Checkpoints:
         before = _copy(self.learner.state_dict()), _copy(self.optimiser.state_dict())
         try:
             state = load(self.path, device)
-            if missing := {"trial_id", "epoch", "seconds", "lines", "learner", "optimiser"} - set(state):
+            if missing := {"trial_id", "epoch", "seconds", "lines", "speed", "learner", "optimiser"} - set(state):
                 raise ValueError(f"it has no {', '.join(sorted(missing))}")
             if state["trial_id"] != self.trial_id:
                 raise ValueError(f"it belongs to trial {state['trial_id']}")

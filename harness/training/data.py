@@ -10,6 +10,7 @@ from torch import Tensor
 
 from harness import augment, datasets
 from harness.config import TrialConfig
+from harness.datasets import ImageData
 from harness.seeds import generator
 
 
@@ -25,8 +26,11 @@ class Batch:
 class TrialData:
     """A dataset on one device. Fine labels of training images are kept only for a method that trains on them."""
 
-    def __init__(self, trial: TrialConfig, label_source: str | None, device: torch.device):
-        loaded, module = datasets.read(trial), datasets.load(trial.dataset)
+    def __init__(
+        self, trial: TrialConfig, label_source: str | None, device: torch.device, loaded: ImageData | None = None
+    ):
+        """`loaded` takes the place of the dataset's own images."""
+        loaded, module = loaded or datasets.read(trial), datasets.load(trial.dataset)
         self.trial = trial
         self.recipes = module.views(trial)
         self.train_images = torch.from_numpy(loaded.train_images).to(device)  # (N, C, H, W) uint8

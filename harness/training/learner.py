@@ -1,14 +1,15 @@
 """What the query, key and bank methods train: encoder and projector, their momentum copies, the bank, a classifier.
 
 The loop asks a learner for: `views` {name: recipe}, `start(batches)` before the first step, `before_step()`,
-`forward(batch) -> per-sample losses (N,)`, `after_step()`, and `encoder`. A method outside this family brings its own through
-`build_learner(trial, data)` in its file.
+`forward(batch, mark) -> per-sample losses (N,)`, `after_step()`, `encoder`, and `networks()` that may be compiled. A method
+outside this family brings its own through `build_learner(trial, data)` in its file.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from harness.seeds import stream_seed
 from harness.training.bank import MemoryBank
 from harness.training.data import Batch, TrialData
 from harness.training.encoder import build_encoder
+from harness.training.step import Mark, unmarked
 
 
 def build_learner(trial: TrialConfig, data: TrialData) -> nn.Module:
@@ -75,13 +77,19 @@ class ContrastiveLearner(nn.Module):
         query = [*self.encoder.parameters(), *self.projector.parameters()]
         torch._foreach_lerp_(key, query, 1 - self.trial.key_momentum)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def networks(self) -> list[nn.Module]:
+        """The parts that take most of the time."""
+        return [self.encoder, self.key_encoder] if self.has_bank else [self.encoder]
+
+    def forward(self, batch: Batch, mark: Mark = unmarked) -> Tensor:
         """Per-sample losses of a batch, in fp32 whatever the precision of the networks. (N,)"""
         with self._precision():
             feature = self.encoder(batch.views["query"])  # (N, F)
             logits = self.classifier(feature) if "classifier" in self.trial.uses else None
             projection = self.projector(feature) if self.has_bank else None  # (N, D)
+        mark("query forward")
         key, own = self._key_and_own(batch) if self.has_bank else (None, None)
+        mark("key forward")
         inputs = ContrastiveInputs(
             query=None if projection is None else normalize(projection.float()),
             key=key,
@@ -119,6 +127,7 @@ class ContrastiveLearner(nn.Module):
             projection = self.key_projector(self.key_encoder(batch.views["key"]))
         return normalize(projection.float())
 
-    def _precision(self) -> torch.autocast:
-        device = next(self.encoder.parameters()).device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self.trial.precision == "bf16")
+    def _precision(self) -> AbstractContextManager:
+        if self.trial.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(next(self.encoder.parameters()).device.type, torch.bfloat16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterator
@@ -11,14 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness import files, lease, trials
+from harness import benchmarks, files, lease, trials
 from harness.augment.random_resized_crop import resize
+from harness.benchmarks import Speed
 from harness.config import TrialConfig
 from harness.evaluation import recall_at_k
 from harness.training import OnStep, Report, TrainingFailed
 from harness.training.checkpoint import Checkpoints
 from harness.training.data import Batch, TrialData
+from harness.training.device import device_name
 from harness.training.schedule import learning_rate
+from harness.training.step import Step, build_optimiser, build_step
 
 RECALL_AT = (1, 2, 5, 10, 50, 100)
 EVALUATION_BATCH = 500
@@ -30,12 +34,9 @@ class Loop:
 
     def __init__(self, trial: TrialConfig, directory: Path, data: TrialData, learner: nn.Module):
         self.trial, self.directory, self.data, self.learner = trial, directory, data, learner
-        self.optimiser = torch.optim.SGD(
-            [parameter for parameter in learner.parameters() if parameter.requires_grad],
-            lr=trial.lr,
-            momentum=trial.sgd_momentum,
-            weight_decay=trial.weight_decay,
-        )
+        self.optimiser = build_optimiser(trial, learner)
+        self.speed: Speed | None = None  # how its steps run; a resumed trial keeps to it
+        self.step: Step
         self.checkpoints = Checkpoints(directory, trial, learner, self.optimiser)
         self.lines: list[dict[str, Any]] = []
         self.seconds = 0.0  # of training, over all runs
@@ -47,6 +48,8 @@ class Loop:
     def run(self, report: Report, on_step: OnStep) -> list[dict[str, Any]]:
         """Train to the end. A stop from outside leaves the last epoch's state on disk."""
         first = self._resume()
+        self.speed = self.speed or self._choose_speed()
+        self.step = build_step(self.learner, self.optimiser, self.speed)
         try:
             if first == 0:
                 self.learner.train()
@@ -82,15 +85,7 @@ class Loop:
         rate = 0.0
         for step, batch in enumerate(self.data.batches(epoch, self.learner.views)):
             rate = learning_rate(self.trial, epoch * steps + step, steps)
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate
-            self.learner.before_step()
-            loss = self.learner(batch).mean()
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimiser.step()
-            self.learner.after_step()
-            total += loss.detach()
+            total += self.step(batch, rate)
             self.first_step = self.first_step or time.time()
             on_step(epoch, step + 1, steps)
             self._tell(epoch, (step + 1) / steps)
@@ -107,6 +102,13 @@ class Loop:
             yield from self.data.batches(epoch, {"key": "weak"})
             epoch -= 1
 
+    def _choose_speed(self) -> Speed:
+        """What `harness bench` measured on this device decides where the settings leave it open."""
+        device = self.data.train_images.device
+        steps = self.trial.epochs * self.data.steps_per_epoch
+        known = benchmarks.load(trials.workspace_of(self.directory))
+        return benchmarks.choose(self.trial, device_name(device), torch.get_num_threads(), steps, known)
+
     def _resume(self) -> int:
         """Go back to the checkpoint, if there is one; the epoch to go on with."""
         state, damage = self.checkpoints.resume()
@@ -115,7 +117,7 @@ class Loop:
         if state is None:
             trials.write_metrics(self.directory / trials.METRICS, [])
             return 0
-        self.lines, self.seconds = state["lines"], state["seconds"]
+        self.lines, self.seconds, self.speed = state["lines"], state["seconds"], Speed(**state["speed"])
         trials.write_metrics(self.directory / trials.METRICS, self.lines)
         return state["epoch"]
 
@@ -124,7 +126,7 @@ class Loop:
         line = {"epoch": epoch, **metrics, "seconds": round(self.seconds, 3), "time": time.time()}
         self.lines.append(line)
         trials.write_metrics(self.directory / trials.METRICS, self.lines)
-        self.checkpoints.epoch_done(epoch, self.seconds, self.lines)
+        self.checkpoints.epoch_done(epoch, self.seconds, self.lines, dataclasses.asdict(self.speed))
         if epoch == self.trial.epochs:
             self.checkpoints.write()
 
@@ -142,7 +144,8 @@ def embed(encoder: nn.Module, images: Tensor, data: Any, image_size: int) -> Ten
     """Features of uint8 images (N, C, H, W), resized where their size differs: (N, F) in fp32. `data` normalises."""
     encoder.eval()
     found = []
-    for part in images.split(EVALUATION_BATCH):
-        levels = part.float() if part.shape[-2:] == (image_size, image_size) else resize(part, image_size)
-        found.append(encoder(data.normalise(levels)).float())
+    with torch.compiler.set_stance("force_eager"):  # compiling for evaluation would cost more than it saves
+        for part in images.split(EVALUATION_BATCH):
+            levels = part.float() if part.shape[-2:] == (image_size, image_size) else resize(part, image_size)
+            found.append(encoder(data.normalise(levels)).float())
     return torch.cat(found)

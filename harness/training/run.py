@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import os
 import platform
@@ -25,6 +26,7 @@ from harness import __version__, errors, files, lease, methods, provenance, tria
 from harness.config import TrialConfig
 from harness.training import OnStep, Report, Stopped, TrainingFailed, checkpoint
 from harness.training.data import TrialData
+from harness.training.device import device_name, pick_device, prepare_device
 from harness.training.learner import build_learner
 from harness.training.loop import Loop
 
@@ -58,8 +60,7 @@ def _train(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep,
     device = pick_device(trial)
     if trial.threads is not None:
         torch.set_num_threads(trial.threads)
-    # NOTE: fp32 is the exact reference: no TF32 inside it. In bf16 it does not matter.
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    prepare_device(trial)
     data = TrialData(trial, methods.load(trial.method).label_source, device)
     loop = Loop(trial, directory, data, build_learner(trial, data).to(device))
     lines = loop.run(report, on_step)
@@ -87,6 +88,8 @@ def _finish(
         "parameters": sum(value.numel() for value in loop.learner.encoder.parameters()),
         "device": device_name(features.device),
         "device_type": features.device.type,
+        "precision": trial.precision,
+        "speed": dataclasses.asdict(loop.speed),
         "first_step": loop.first_step,
         "finished": time.time(),
         "notes": notes,
@@ -96,21 +99,6 @@ def _finish(
     (directory / trials.PROGRESS).unlink(missing_ok=True)
     loop.checkpoints.remove()
     return result
-
-
-def pick_device(trial: TrialConfig) -> torch.device:
-    """The device a trial asks for. Raises UsageError where it is not there."""
-    if trial.device == "cuda" and not torch.cuda.is_available():
-        raise errors.UsageError("device='cuda': no CUDA device is visible here; use --set device=cpu.")
-    wants_cuda = trial.device == "cuda" or (trial.device == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if wants_cuda else "cpu")
-
-
-def device_name(device: torch.device) -> str:
-    """The hardware by name, for records."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return provenance.processor()
 
 
 def environment(trial: TrialConfig) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""What `harness bench` measured: where its files lie, and what a trial can expect of a device. Torch-free.
+
+A file describes one kind of trial (network, image size, batch, bank) on one device. Those of the workspace come before the
+committed ones of `reports/benchmarks/`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import resources
+from harness.config import TrialConfig
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How a step runs. It changes results by no more than rounding."""
+
+    compile: bool = False
+    cuda_graphs: bool = False
+    why: str = "not measured on this device"
+
+
+def folder(workspace: Path) -> Path:
+    """Where a workspace keeps its measurements."""
+    return workspace / "bench"
+
+
+def load(workspace: Path) -> list[dict[str, Any]]:
+    """All measurements, newest first within the workspace and then within the committed ones. Unreadable files are none."""
+    found = []
+    for place in (folder(workspace), resources.folder("reports/benchmarks")):
+        here = [content for path in sorted(place.glob("*.json")) if (content := _read(path))]
+        found += sorted(here, key=lambda content: str(content["date"]), reverse=True)
+    return found
+
+
+def kind(trial: TrialConfig) -> dict[str, Any]:
+    """What decides the cost of a step: trials that agree in it cost the same."""
+    bank = "bank" in trial.uses
+    return {
+        "encoder": trial.encoder,
+        "image_size": trial.image_size,
+        "batch_size": trial.batch_size,
+        "bank_size": trial.bank_size if bank else 0,
+    }
+
+
+def choose(trial: TrialConfig, device: str, threads: int, steps: int, known: Sequence[dict[str, Any]]) -> Speed:
+    """How the trial's `steps` steps run soonest on a device, the start of each way counted in.
+
+    fp32 is the exact reference: it is compiled only where `compile` says so. `threads` count on a CPU alone.
+    """
+    asked = Speed(trial.compile == "on", trial.cuda_graphs == "on", "as the settings say")
+    if trial.compile != "auto" and trial.cuda_graphs != "auto":
+        return asked
+    if trial.precision == "fp32":
+        return Speed(asked.compile, asked.cuda_graphs, "fp32 is the exact reference")
+    content = _matching(trial, device, threads, known)
+    if content is None:
+        return Speed(asked.compile, asked.cuda_graphs)
+    best: tuple[float, Speed] | None = None
+    for way in content["step"]["ways"].values():
+        fits = trial.compile in ("auto", _word(way["compile"])) and trial.cuda_graphs in ("auto", _word(way["cuda_graphs"]))
+        if not fits or way["precision"] != trial.precision:
+            continue
+        seconds = way["start_seconds"] + steps * way["seconds"]["total"]["median"]
+        if best is None or seconds < best[0]:
+            best = seconds, Speed(way["compile"], way["cuda_graphs"], f"soonest of those measured on {content['date']}")
+    return best[1] if best else Speed(asked.compile, asked.cuda_graphs)
+
+
+def seconds_per_image(trial: TrialConfig, known: Sequence[dict[str, Any]]) -> tuple[float, str, str] | None:
+    """Of the fastest measured way in the trial's precision: seconds per training image, device, device type."""
+    for content in known:
+        if content["kind"] != kind(trial):
+            continue
+        ways = [way for way in content["step"]["ways"].values() if way["precision"] == trial.precision]
+        if ways:
+            seconds = min(way["seconds"]["total"]["median"] for way in ways)
+            return seconds / trial.batch_size, content["device"], content["device_type"]
+    return None
+
+
+def _matching(trial: TrialConfig, device: str, threads: int, known: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    for content in known:
+        same_threads = content["device_type"] == "cuda" or content["threads"] == threads
+        if content["device"] == device and same_threads and content["kind"] == kind(trial):
+            return content
+    return None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A measurement of steps; None for a file that is none."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    needed = {"device", "device_type", "threads", "date", "kind", "step"}
+    return content if isinstance(content, dict) and needed <= set(content) and "ways" in content["step"] else None
+
+
+def _word(on: bool) -> str:
+    return "on" if on else "off"

@@ -1,0 +1,29 @@
+"""The device of a trial: which one, its name, and how its libraries compute."""
+
+from __future__ import annotations
+
+import torch
+
+from harness import errors, provenance
+from harness.config import TrialConfig
+
+
+def pick_device(trial: TrialConfig) -> torch.device:
+    """The device a trial asks for. Raises UsageError where it is not there."""
+    if trial.device == "cuda" and not torch.cuda.is_available():
+        raise errors.UsageError("device='cuda': no CUDA device is visible here; use --set device=cpu.")
+    wants_cuda = trial.device == "cuda" or (trial.device == "auto" and torch.cuda.is_available())
+    return torch.device("cuda" if wants_cuda else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """The hardware by name, for records."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return provenance.processor()
+
+
+def prepare_device(trial: TrialConfig) -> None:
+    """fp32 is the exact reference: no TF32 inside it. In bf16 cuDNN may try which kernel is fastest."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = trial.precision == "bf16"
