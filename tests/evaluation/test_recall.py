@@ -105,13 +105,14 @@ def test_scale_of_each_feature_does_not_matter():
     assert recall_at_k(features * lengths, labels, KS) == recall_at_k(features, labels, KS)
 
 
-@pytest.mark.parametrize("chunk_bytes", [1, 12 * 90 * 7, 12 * 90 * 89, 12 * 90 * 90])
+@pytest.mark.parametrize("size", [1, 7, 45, 89, 90, 91])
 @pytest.mark.parametrize(
     "case", [random_case(90), repeated_case(90, 1), repeated_case(90, 12)], ids=["random", "one", "few"]
 )
-def test_size_of_a_chunk_does_not_matter(monkeypatch, case, chunk_bytes):
-    whole = recall_at_k(*case, KS)
-    monkeypatch.setattr(recall, "CHUNK_BYTES", chunk_bytes)
+def test_size_of_a_block_does_not_matter(monkeypatch, case, size):
+    whole = naive.recall_at_k(*(values.tolist() for values in case), KS)
+    monkeypatch.setattr(recall, "BLOCK", {"cpu": size, "cuda": size})
+    monkeypatch.setattr(recall, "EXACT_BYTES", 8 * 90 * size)
     assert recall_at_k(*case, KS) == whole
 
 
