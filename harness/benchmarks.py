@@ -14,6 +14,7 @@ from typing import Any
 
 from harness import resources
 from harness.config import TrialConfig
+from harness.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,10 @@ def choose(trial: TrialConfig, device: str, threads: int, steps: int, known: Seq
         return Speed(asked.compile, asked.cuda_graphs)
     best: tuple[float, Speed] | None = None
     for way in content["step"]["ways"].values():
-        fits = trial.compile in ("auto", _word(way["compile"])) and trial.cuda_graphs in ("auto", _word(way["cuda_graphs"]))
+        fits = trial.compile in ("auto", _word(way["compile"])) and trial.cuda_graphs in (
+            "auto",
+            _word(way["cuda_graphs"]),
+        )
         if not fits or way["precision"] != trial.precision:
             continue
         seconds = way["start_seconds"] + steps * way["seconds"]["total"]["median"]
@@ -92,6 +96,14 @@ def _matching(trial: TrialConfig, device: str, threads: int, known: Sequence[dic
         if content["device"] == device and same_threads and content["kind"] == kind(trial):
             return content
     return None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A measurement of steps. Raises UsageError for a file that is none."""
+    content = _read(path)
+    if content is None:
+        raise UsageError(f"{path} is no result of `harness bench` with the part `step`.")
+    return content
 
 
 def _read(path: Path) -> dict[str, Any] | None:

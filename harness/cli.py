@@ -219,6 +219,34 @@ def sync(
 
 
 @app.command()
+def bench(
+    dataset: Annotated[str, typer.Argument(help="Whose trials are measured.")] = "cifar100",
+    method: Annotated[str, typer.Argument(help="By which method.")] = "maskcon",
+    set_: Set = None,
+    against: Annotated[str | None, typer.Option(help="torchvision-loader: the plain pipeline, side by side.")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="products, step, epoch, recall or sweep; repeatable. Default: all.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Of every measurement.", min=1)] = 5,
+    recall_images: Annotated[int | None, typer.Option(help="Features that recall is measured on.", min=2)] = None,
+    output: Annotated[Path | None, typer.Option(help="A JSON file, beside the one in the workspace.")] = None,
+    workspace: Workspace = None,
+    show: Annotated[bool, typer.Option("--show", help="Measure nothing: the tables of what was measured.")] = False,
+    file: Annotated[list[Path] | None, typer.Option(help="With --show: these files.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure this machine: step, epoch, recall, sweep; later trials and plans go by it."""
+    from harness import bench_command
+
+    folder = _folder(workspace)
+    if show:
+        bench_command.show(out, file or [], folder, json)
+        return
+    asked = bench_command.Asked(dataset, method, set_ or [], against, part, repeats, recall_images, output)
+    bench_command.run(out, err, asked, folder, json)
+
+
+@app.command()
 def doctor(workspace: Workspace = None, json: Json = False) -> None:
     """What this machine has (GPUs, libraries, disk, data) and what is missing."""
     from harness import doctor as doctors

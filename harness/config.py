@@ -21,7 +21,6 @@ from harness import datasets, errors, methods, presets
 from harness.errors import UsageError
 from harness.settings import Setting
 
-
 AUTO = ("auto", "on", "off")
 
 
@@ -76,7 +75,10 @@ class TrialConfig:
     eval_every: int = _setting(10, "epochs between evaluations", at_least=1, identity=False)
     device: str = _setting("auto", "auto, cpu or cuda", choices=("auto", "cpu", "cuda"), identity=False)
     compile: str = _setting(
-        "auto", "torch.compile of the networks; auto: where `harness bench` found it faster", choices=AUTO, identity=False
+        "auto",
+        "torch.compile of the networks; auto: where `harness bench` found it faster",
+        choices=AUTO,
+        identity=False,
     )
     cuda_graphs: str = _setting(
         "auto", "the step as one CUDA graph; auto: where `harness bench` found it faster", choices=AUTO, identity=False

@@ -61,6 +61,11 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def load() -> float | None:
+    """Processes that ran or waited for a CPU over the last minute; above a few tenths, timings are disturbed."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
 def gpus() -> list[dict[str, str]]:
     """The NVIDIA GPUs that the driver reports: name, memory, driver version."""
     if shutil.which("nvidia-smi") is None:

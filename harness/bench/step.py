@@ -17,7 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness import methods
-from harness.bench import plain
+from harness.bench import operators, plain
 from harness.bench.timing import Lap, Stopwatch, in_turn
 from harness.benchmarks import Speed
 from harness.config import TrialConfig
@@ -80,7 +80,9 @@ def measure(
         }
         for name, way in chosen.items()
     }
-    result = {"flops": flops, "ways": measured}
+    fastest = min(measured, key=lambda name: measured[name]["seconds"]["total"]["median"])
+    spent = operators.shares(laps[fastest], device)
+    result = {"flops": flops, "ways": measured, "operators": {"way": fastest, "shares": spent}}
     if settings is not None:
         plain_rates = _rates(taken[AGAINST], trial.batch_size, flops)
         base = plain_rates["seconds"]["total"]["median"]
@@ -124,15 +126,15 @@ def _ours(trial: TrialConfig, images: ImageData, device: torch.device, speed: Sp
 
 
 @contextlib.contextmanager
-def _plain(
-    trial: TrialConfig, images: ImageData, device: torch.device, settings: dict[str, Any]
-) -> Iterator[Lap]:
+def _plain(trial: TrialConfig, images: ImageData, device: torch.device, settings: dict[str, Any]) -> Iterator[Lap]:
     """A lap of the plain pipeline; its loader's processes end with the context."""
     data = TrialData(trial, methods.load(trial.method).label_source, device, images)
     ours = build_learner(trial, data).to(device).train()
     ours.start(_endless(data, {"key": "weak"}))
     learner = plain.PlainLearner(ours).to(device)
-    optimiser = torch.optim.SGD(learner.query.parameters(), trial.lr, trial.sgd_momentum, weight_decay=trial.weight_decay)
+    optimiser = torch.optim.SGD(
+        learner.query.parameters(), trial.lr, trial.sgd_momentum, weight_decay=trial.weight_decay
+    )
     workers = os.cpu_count() if settings["workers"] == "cpus" else settings["workers"]
     batches = plain.batches(trial, images, int(workers), device)
     lap = _lap(trial, batches, Step(learner, optimiser), device)

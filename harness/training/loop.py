@@ -47,16 +47,10 @@ class Loop:
 
     def run(self, report: Report, on_step: OnStep) -> list[dict[str, Any]]:
         """Train to the end. A stop from outside leaves the last epoch's state on disk."""
-        first = self._resume()
-        self.speed = self.speed or self._choose_speed()
-        self.step = build_step(self.learner, self.optimiser, self.speed)
         try:
-            if first == 0:
-                self.learner.train()
-                self.learner.start(self._batches_without_end())
-            for epoch in range(first, self.trial.epochs):
+            for epoch in range(self.prepare(), self.trial.epochs):
                 started = time.monotonic()
-                metrics = self._epoch(epoch, on_step)
+                metrics = self.train_epoch(epoch, on_step)
                 done = epoch + 1
                 if done % self.trial.eval_every == 0 or done == self.trial.epochs:
                     metrics |= self.evaluate(done)
@@ -68,6 +62,16 @@ class Loop:
             raise
         return self.lines
 
+    def prepare(self) -> int:
+        """Everything before the next epoch, whose number comes back: the checkpoint's state, the step, the bank."""
+        first = self._resume()
+        self.speed = self.speed or self._choose_speed()
+        self.step = build_step(self.learner, self.optimiser, self.speed)
+        if first == 0:
+            self.learner.train()
+            self.learner.start(self._batches_without_end())
+        return first
+
     def evaluate(self, epoch: int) -> dict[str, float]:
         """Recall of the test images by the encoder's features before the projector, in fp32; `features` keeps them."""
         features = embed(self.learner.encoder, self.data.test_images, self.data, self.trial.image_size)
@@ -77,7 +81,7 @@ class Loop:
         recall = recall_at_k(features, self.data.test_fine, RECALL_AT)
         return {f"recall_at_{k}": value for k, value in recall.items()}
 
-    def _epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
+    def train_epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
         """One pass over the training images; the mean loss, and the rate at its last step."""
         self.learner.train()
         total = torch.zeros((), device=self.data.train_images.device)

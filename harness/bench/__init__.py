@@ -1,0 +1,151 @@
+"""`harness bench`: what a step, an epoch, an evaluation and a sweep cost on the machine at hand.
+
+Candidates are timed in turn and kept as median and range. The result is one JSON file with hardware, versions, settings and
+date; it also tells later trials on this device which way of running a step is fastest, and `harness plan` how long they take.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import benchmarks, config, files, provenance, resources
+from harness.config import TrialConfig
+from harness.errors import UsageError
+
+PARTS = ("products", "step", "epoch", "recall", "sweep")
+PIPELINES = ("torchvision-loader",)
+RECALL_IMAGES = {"cpu": 10_000, "cuda": 50_000}
+EPOCH_STEPS = {"cpu": 4, "cuda": 200}
+RECALL_DIMENSION = 512
+SWEEP_REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and how often."""
+
+    parts: tuple[str, ...] = PARTS
+    repeats: int = 5
+    against: str | None = None
+    recall_images: int | None = None  # RECALL_IMAGES by default
+
+    def __post_init__(self) -> None:
+        for part in self.parts:
+            if part not in PARTS:
+                raise UsageError(f"--part {part}: a benchmark has the parts {', '.join(PARTS)}.")
+        if self.against not in (None, *PIPELINES):
+            raise UsageError(f"--against {self.against}: there is one other pipeline, {', '.join(PIPELINES)}.")
+
+
+def resolve(dataset: str, method: str, overrides: dict[str, Any]) -> TrialConfig:
+    """The trial whose cost is measured. Which weights it starts from makes no difference to it: they are random."""
+    return config.resolve(dataset, method, overrides={"initialisation": "random", "precision": "bf16"} | overrides)
+
+
+def run(trial: TrialConfig, options: Options, command: str, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure; `say` is told what is being measured. Raises UsageError where the plain pipeline cannot run the trial."""
+    import torch
+
+    from harness.bench import images as benchmark_images
+    from harness.training.device import device_name, pick_device
+
+    if options.against and (trial.method != "maskcon" or trial.temperature == 0):
+        raise UsageError(f"--against {options.against} runs maskcon with a temperature above 0 only.")
+    device = pick_device(trial)
+    if trial.threads is not None:
+        torch.set_num_threads(trial.threads)
+    images, what = benchmark_images.find(trial)
+    if options.against and images.train_images.shape[1] != 3:
+        raise UsageError(f"--against {options.against}: its transforms need colour images; {trial.dataset} has none.")
+    result: dict[str, Any] = {
+        "command": command,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "device": device_name(device),
+        "device_type": device.type,
+        "threads": torch.get_num_threads(),
+        "machine": provenance.machine() | {"gpus": provenance.gpus(), "load_before": provenance.load()},
+        **provenance.git(),
+        "versions": provenance.versions(),
+        "settings": trial.to_dict(),
+        "kind": benchmarks.kind(trial),
+        "images": what,
+    }
+    for part in options.parts:
+        say(f"measuring: {part}")
+        result[part] = _PARTS[part](trial, images, device, options)
+    return result
+
+
+def save(result: dict[str, Any], workspace: Path, output: Path | None) -> list[Path]:
+    """Keep a result where this workspace's trials and plans find it, and in `output`."""
+    kind = "-".join(str(value) for value in result["kind"].values())
+    name = "".join(
+        letter if letter.isalnum() else "-" for letter in f"{result['device']} {result['threads']} {kind}"
+    ).lower()
+    targets = [benchmarks.folder(workspace) / f"{name}.json"] if "step" in result else []
+    targets += [output] if output else []
+    for target in targets:
+        files.write_json(target, result)
+    return targets
+
+
+def plain_settings(device_type: str) -> dict[str, Any]:
+    """The plain pipeline's own settings, chosen to be its best on a kind of device."""
+    path = resources.folder("reports/benchmarks") / f"{PIPELINES[0]}.toml"
+    return tomllib.loads(path.read_text())[device_type]
+
+
+def _products(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+    from harness.bench import matmul
+
+    return matmul.measure(device, options.repeats)
+
+
+def _step(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+    from harness.bench import step
+
+    return step.measure(
+        trial, images, device, options.repeats, plain_settings(device.type) if options.against else None
+    )
+
+
+def _epoch(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+    from harness.bench import epoch
+
+    return epoch.measure(trial, images, device, EPOCH_STEPS[device.type], options.repeats)
+
+
+def _recall(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+    from harness.bench import recall
+
+    return recall.measure(options.recall_images or RECALL_IMAGES[device.type], RECALL_DIMENSION, options.repeats)
+
+
+def _sweep(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+    if importlib.util.find_spec("ray") is None:
+        return {"not measured": "Ray is not installed"}
+    from harness.sweep import overhead
+
+    return overhead.measure(SWEEP_REPEATS, workers=2)["summary"]
+
+
+_PARTS: dict[str, Callable[..., dict[str, Any]]] = {
+    "products": _products,
+    "step": _step,
+    "epoch": _epoch,
+    "recall": _recall,
+    "sweep": _sweep,
+}
+
+
+def read(paths: Sequence[Path], workspace: Path) -> list[dict[str, Any]]:
+    """The results in these files; of the workspace and the committed ones where none is named."""
+    if not paths:
+        return benchmarks.load(workspace)
+    return [benchmarks.read(path) for path in paths]

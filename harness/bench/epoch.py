@@ -1,0 +1,90 @@
+"""An epoch as the training loop runs it, against the sum of its steps; and what an evaluation adds."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness import methods
+from harness.bench.timing import Stopwatch, summary
+from harness.config import TrialConfig
+from harness.datasets import ImageData
+from harness.training.data import Batch, TrialData
+from harness.training.device import prepare_device
+from harness.training.learner import build_learner
+from harness.training.loop import Loop
+from harness.training.step import Mark, Step, unmarked
+
+
+class TimedData(TrialData):
+    """Marks the moment at which the loop asks for a batch."""
+
+    watch: Stopwatch
+
+    def batches(self, *arguments: Any, **named: Any) -> Iterator[Batch]:
+        source = super().batches(*arguments, **named)
+        while True:
+            self.watch.mark("beyond")
+            batch = next(source, None)
+            if batch is None:
+                return
+            yield batch
+
+
+class TimedStep(Step):
+    """Marks the end of the steps of another."""
+
+    def __init__(self, inner: Step, watch: Stopwatch):
+        super().__init__(inner.learner, inner.optimiser)
+        self.inner, self.watch = inner, watch
+
+    def __call__(self, batch: Batch, rate: float, mark: Mark = unmarked) -> Tensor:
+        loss = self.inner(batch, rate, mark)
+        self.watch.mark("inside")
+        return loss
+
+
+def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int) -> dict[str, Any]:
+    """Epochs of `steps` steps. "beyond_steps" is the share of an epoch that is neither data nor step nor evaluation."""
+    prepare_device(trial)
+    data = TimedData(trial, methods.load(trial.method).label_source, device, images)
+    data.train_images = data.train_images[: steps * trial.batch_size]
+    epochs, shares, evaluations = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder) / "trials" / "bench"
+        directory.mkdir(parents=True)
+        loop = Loop(trial, directory, data, build_learner(trial, data).to(device))
+        data.watch = Stopwatch(device)
+        loop.prepare()
+        inner = loop.step
+        for epoch in range(1 + repeats):
+            data.watch = watch = Stopwatch(device)
+            loop.step = TimedStep(inner, watch)
+            loop.train_epoch(epoch, lambda *progress: None)
+            watch.mark("beyond")
+            seconds = watch.read()
+            begun = time.perf_counter()
+            loop.evaluate(epoch)
+            if epoch:  # the first one warms up
+                epochs.append(seconds["total"])
+                shares.append(seconds["beyond"] / seconds["total"])
+                evaluations.append(time.perf_counter() - begun)
+    each = summary(epochs)["median"] / steps
+    at_a_time = summary(evaluations)["median"]
+    whole_epoch = each * (len(images.train_images) // trial.batch_size) + at_a_time / trial.eval_every
+    return {
+        "steps": steps,
+        "test_images": len(images.test_images),
+        "seconds": summary(epochs),
+        "beyond_steps": summary(shares),
+        "evaluation_seconds": summary(evaluations),
+        "dataset_epoch_seconds": round(whole_epoch, 3),
+        "dataset_epoch": f"computed: {len(images.train_images) // trial.batch_size} such steps and a "
+        f"{trial.eval_every}th of an evaluation",
+    }

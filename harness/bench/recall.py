@@ -1,0 +1,75 @@
+"""Recall@K against the bare matrix products behind it, in time and in memory; run in a process of its own.
+
+python -m harness.bench.recall 50000 512 3
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from typing import Any
+
+import torch
+
+from harness.bench.timing import in_turn, once
+from harness.evaluation import recall_at_k
+
+CLASSES = 100
+ROWS = 1024  # of a bare product
+
+
+def measure(images: int, dimension: int, repeats: int) -> dict[str, Any]:
+    """Seconds of both in turn, their ratio, and the memory that recall needs beside its input, in a new process."""
+    command = [sys.executable, "-m", "harness.bench.recall", str(images), str(dimension), str(repeats)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(answer.stdout)
+
+
+def here(images: int, dimension: int, repeats: int) -> dict[str, Any]:
+    """The same, in this process."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    drawn = torch.Generator().manual_seed(0)
+    labels = torch.randint(CLASSES, (images,), generator=drawn)
+    centres = 0.3 * torch.randn(CLASSES, dimension, generator=drawn)  # recall@1 between chance and 1
+    features = (torch.randn(images, dimension, generator=drawn) + centres[labels]).to(device)
+    labels = labels.to(device)
+    recall_at_k(features[:1000], labels[:1000])  # libraries load their code
+    before = _peak_bytes(device)
+    recall = recall_at_k(features, labels)
+    extra = _peak_bytes(device) - before
+    seconds = in_turn(
+        {
+            "recall": once(lambda: recall_at_k(features, labels), device),
+            "bare products": once(lambda: _bare(features), device),
+        },
+        repeats,
+        warm_up=0,
+    )
+    ratio = seconds["recall"]["total"]["median"] / seconds["bare products"]["total"]["median"]
+    return {
+        "images": images,
+        "dimension": dimension,
+        "seconds": {name: parts["total"] for name, parts in seconds.items()},
+        "ratio": round(ratio, 3),
+        "extra_mib": round(extra / 2**20, 1),
+        "recall_at_1": recall[1],
+    }
+
+
+def _bare(features: torch.Tensor) -> None:
+    """Every similarity once, and nothing done with it."""
+    space = features.new_empty(ROWS, len(features))
+    for rows in features.split(ROWS):
+        torch.mm(rows, features.T, out=space[: len(rows)])
+
+
+def _peak_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    print(json.dumps(here(*map(int, sys.argv[1:]))))

@@ -1,0 +1,131 @@
+"""A benchmark's result as Markdown tables. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+PART_NAMES = ("data", "momentum", "query forward", "key forward", "loss", "backward", "optimiser", "bank")
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Every part that was measured, with what it was measured on."""
+    sections = [_head(result)]
+    for name, render in (
+        ("products", _products),
+        ("step", _step),
+        ("epoch", _epoch),
+        ("recall", _recall),
+        ("sweep", _sweep),
+    ):
+        if name in result:
+            sections.append("\n".join(render(result)))
+    return "\n\n".join(sections) + "\n"
+
+
+def _head(result: dict[str, Any]) -> str:
+    settings, versions = result["settings"], result["versions"]
+    threads = f", {result['threads']} threads" if result["device_type"] == "cpu" else ""
+    commit = f", commit {result['commit'][:10]}" if result.get("commit") else ""
+    changed = " with uncommitted changes" if result.get("dirty") else ""
+    return (
+        f"### {result['device']}{threads}\n\n"
+        f"`{result['command']}`, {result['date'][:10]}, torch {versions['torch']}{commit}{changed}. "
+        f"{settings['method']} on {settings['dataset']}, {settings['encoder']} at {settings['image_size']} px, batch "
+        f"{settings['batch_size']}, P = {settings['bank_size']}; images: {result['images']}. "
+        f"Load before: {result['machine']['load_before']}. Median [lowest – highest]."
+    )
+
+
+def _products(result: dict[str, Any]) -> list[str]:
+    products = result["products"]
+    sizes = sorted({size for rates in products.values() for size in rates["flops_by_size"]}, key=int)
+    rows = [
+        [precision, *(_rate(rates["flops_by_size"].get(size)) for size in sizes)]
+        for precision, rates in products.items()
+    ]
+    return ["Matrix products, GFLOP/s", "", *_table(["precision", *(f"{size}³" for size in sizes)], rows)]
+
+
+def _step(result: dict[str, Any]) -> list[str]:
+    step = result["step"]
+    entries = dict(step["ways"])
+    ratios = step.get("against", {}).get("ratio", {})
+    if "against" in step:
+        entries[step["against"]["pipeline"]] = step["against"] | {"precision": "fp32"}
+    peaks = {name: rates["peak"] for name, rates in result.get("products", {}).items()}
+    head = ["step", "seconds", "images/s", "GFLOP/s", "of the peak", *(["against plain"] if ratios else []), "start, s"]
+    rows = []
+    for name, entry in entries.items():
+        peak = peaks.get(entry["precision"])
+        rows.append(
+            [
+                name,
+                _spread(entry["seconds"]["total"]),
+                f"{entry['images_per_second']:g}",
+                f"{entry['flops_per_second'] / 1e9:.0f}",
+                f"{entry['flops_per_second'] / peak:.0%}" if peak else "",
+                *([f"{ratios[name]:.2f}" if name in ratios else "1"] if ratios else []),
+                f"{entry['start_seconds']:g}" if "start_seconds" in entry else "",
+            ]
+        )
+    found = [f"The step: {step['flops'] / 1e9:.0f} GFLOP", "", *_table(head, rows), ""]
+    parts = [part for part in PART_NAMES if any(part in entry["seconds"] for entry in entries.values())]
+    shown = [
+        [
+            name,
+            *(f"{1000 * entry['seconds'][part]['median']:.1f}" if part in entry["seconds"] else "" for part in parts),
+        ]
+        for name, entry in entries.items()
+    ]
+    found += ["Milliseconds by part", "", *_table(["step", *parts], shown)]
+    if operators := step.get("operators"):
+        words = ", ".join(f"{kind} {share:.0%}" for kind, share in operators["shares"].items())
+        found += ["", f"Of the time in operators ({operators['way']}): {words}."]
+    return found
+
+
+def _epoch(result: dict[str, Any]) -> list[str]:
+    epoch = result["epoch"]
+    return [
+        f"An epoch of {epoch['steps']} steps: {_spread(epoch['seconds'])} s, of which beyond the steps "
+        f"{_spread(epoch['beyond_steps'], percent=True)}. An evaluation of {epoch['test_images']:,} test images: "
+        f"{_spread(epoch['evaluation_seconds'])} s. An epoch of the whole dataset with its share of an evaluation: "
+        f"{epoch['dataset_epoch_seconds']:g} s ({epoch['dataset_epoch']})."
+    ]
+
+
+def _recall(result: dict[str, Any]) -> list[str]:
+    recall, seconds = result["recall"], result["recall"]["seconds"]
+    return [
+        f"Recall@K of {recall['images']:,} × {recall['dimension']}: {_spread(seconds['recall'])} s, the bare products "
+        f"{_spread(seconds['bare products'])} s, ratio {recall['ratio']:g}; extra memory {recall['extra_mib']:g} MiB."
+    ]
+
+
+def _sweep(result: dict[str, Any]) -> list[str]:
+    if "not measured" in result["sweep"]:
+        return [f"The sweep's overhead was not measured: {result['sweep']['not measured']}."]
+    names = {
+        "command_to_first_step": "from the command to the first step",
+        "per_trial_beside_training": "per trial beside its training",
+        "last_trial_to_end": "from the last trial to the end",
+        "nothing_to_do": "the same sweep again, nothing to do",
+    }
+    rows = [[words, _spread(result["sweep"][name])] for name, words in names.items()]
+    return ["A sweep's own seconds", "", *_table(["", "seconds"], rows)]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _spread(values: dict[str, float], percent: bool = False) -> str:
+    unit, factor = ("%", 100) if percent else ("", 1)
+    median, lowest, highest = (factor * values[name] for name in ("median", "lowest", "highest"))
+    return f"{median:.3g}{unit} [{lowest:.3g} – {highest:.3g}]"
+
+
+def _rate(rate: dict[str, float] | None) -> str:
+    return _spread({name: value / 1e9 for name, value in rate.items()}) if rate else ""

@@ -1,0 +1,55 @@
+"""`harness bench` at the terminal: its options, its progress, its tables."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from harness import bench, spec
+from harness.bench import table
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command line."""
+
+    dataset: str
+    method: str
+    overrides: Sequence[str]
+    against: str | None
+    parts: Sequence[str] | None
+    repeats: int
+    recall_images: int | None
+    output: Path | None
+
+
+def run(out: Console, err: Console, asked: Asked, workspace: Path, as_json: bool) -> None:
+    """Measure, keep and print."""
+    options = bench.Options(tuple(asked.parts or bench.PARTS), asked.repeats, asked.against, asked.recall_images)
+    trial = bench.resolve(asked.dataset, asked.method, spec.parse_overrides(asked.overrides))
+    command = shlex.join(["harness", *sys.argv[1:]])
+    result = bench.run(trial, options, command, lambda text: err.print(text, style="dim"))
+    for path in bench.save(result, workspace, asked.output):
+        err.print(f"written: {path}", soft_wrap=True)
+    if as_json:
+        out.print_json(json.dumps(result))
+    else:
+        out.print(table.markdown(result), soft_wrap=True, markup=False, highlight=False)
+
+
+def show(out: Console, paths: Sequence[Path], workspace: Path, as_json: bool) -> None:
+    """The tables of results that were kept."""
+    found = bench.read(paths, workspace)
+    if as_json:
+        out.print_json(json.dumps(found))
+        return
+    for result in found:
+        out.print(table.markdown(result), soft_wrap=True, markup=False, highlight=False)
+    if not found:
+        out.print("Nothing was measured yet: `harness bench` does.")
