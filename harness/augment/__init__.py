@@ -3,17 +3,26 @@
 Every operation gives the pixels that PIL gives for the same parameters, so that results compare with pipelines that
 augment image by image (paper appendix A.1 lists torchvision transforms on PIL images).
 
-An augmentation is one file, found by its name. It brings `apply(images, generator, **parameters) -> images` on float32
-tensors (N, C, H, W) that hold integer grey levels 0..255, with C = 1 or 3. All choices are drawn on the host, from a
-CPU generator, in a number of draws that depends on N alone: nothing waits for the device, and what one sample draws
-never depends on what another drew.
+An augmentation is one file, found by its name. It brings
+
+    draw(count, height, width, generator, *, <its parameters>) -> Drawn
+
+which draws for `count` images of that size and returns an operation and its parameters. The operation, called as
+`operation(images, *parameters)`, takes and returns float32 tensors (N, C, H, W) that hold integer grey levels 0..255,
+with C = 1 or 3; every parameter is a tensor on the host with a row per image. The operation itself depends on nothing
+that was drawn, so that one call can serve several batches. An augmentation that takes a parameter `size`, a number or
+(height, width), returns images of that size; all others keep theirs.
+
+All choices are drawn on the host, from a CPU generator, in a number of draws that depends on N alone. An operation
+reads nothing back from its images' device and copies to it by `devices.send` only: nothing waits for the device, and
+what one sample draws never depends on what another drew.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +31,9 @@ from harness import resources
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+Drawn = tuple[Callable[..., "Tensor"], tuple["Tensor", ...]]
+Recipe = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 def names() -> list[str]:
@@ -39,16 +51,33 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"harness.augment.{name}")
 
 
-def augment(images: Tensor, recipe: Sequence[tuple[str, Mapping[str, Any]]], generator: torch.Generator) -> Tensor:
-    """Apply a recipe of (name, parameters), in its order.
+def augment(images: Tensor, recipe: Recipe, generator: torch.Generator, batches: int = 1) -> Tensor:
+    """Apply a recipe of (name, parameters), in its order, to so many equal batches that follow one another.
 
-    images: (N, C, H, W) uint8, on any device; generator: on the CPU.
+    images: (N, C, H, W) uint8, on any device; generator: on the CPU. One batch draws after the other, so pixels and
+    generator end up as from a call per batch, but each operation runs once. N must be a multiple of `batches`.
     Returns (N, C, h, w) float32 integer grey levels 0..255. They are exact, hence no autocast and no gradient in here.
     """
     import torch
 
+    if batches < 1 or len(images) % batches:
+        raise ValueError(f"{len(images)} images are not {batches} equal batches; their number must be a multiple of it")
+    count, _, height, width = len(images) // batches, *images.shape[1:]
     with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+        drawn = [_draw(recipe, count, height, width, generator) for _ in range(batches)]
         images = images.to(torch.float32)
-        for name, parameters in recipe:
-            images = load(name).apply(images, generator, **parameters)
+        for of_batches in zip(*drawn, strict=True):
+            operation, _ = of_batches[0]
+            parameters = zip(*(parameters for _, parameters in of_batches), strict=True)
+            images = operation(images, *(torch.cat(rows) for rows in parameters))
     return images
+
+
+def _draw(recipe: Recipe, count: int, height: int, width: int, generator: torch.Generator) -> list[Drawn]:
+    """What one batch of `count` images draws, an entry per operation of the recipe."""
+    drawn = []
+    for name, parameters in recipe:
+        drawn.append(load(name).draw(count, height, width, generator, **parameters))
+        size = parameters.get("size", (height, width))
+        height, width = (size, size) if isinstance(size, int) else size
+    return drawn

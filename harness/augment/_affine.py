@@ -1,7 +1,8 @@
 """PIL's affine transforms on batches, each image with its own parameters (Pillow's src/libImaging/Geometry.c).
 
 As in PIL a matrix (a0 … a5) maps an output pixel (x, y) to the input point (a0 x + a1 y + a2, a3 x + a4 y + a5), and
-what falls outside gets `fill`. Parameters are float64 on the host.
+what falls outside gets `fill`, by masked_fill: torch.where would copy the number to a CUDA device, and wait for it.
+Parameters are float64 on the host.
 
 n images of C channels and H × W pixels.
 """
@@ -13,13 +14,15 @@ import math
 import torch
 from torch import Tensor
 
+from harness.devices import send
+
 
 def nearest(images: Tensor, matrices: Tensor, fill: float) -> Tensor:
     """The nearest pixel, in PIL's 16.16 fixed point (its `affine_fixed`). matrices: (n, 6)."""
     count, channels, height, width = images.shape
     a0, a1, a2, a3, a4, a5 = matrices.unbind(dim=1)
     centred = torch.stack([a0, a1, a2 + a0 * 0.5 + a1 * 0.5, a3, a4, a5 + a3 * 0.5 + a4 * 0.5])
-    fixed = torch.floor(centred * 65536 + 0.5).to(torch.int64).to(images.device, non_blocking=True)
+    fixed = send(torch.floor(centred * 65536 + 0.5), images.device, torch.int64)
     a0, a1, a2, a3, a4, a5 = fixed[:, :, None, None]  # (n, 1, 1) each
     column = torch.arange(width, device=images.device)
     row = torch.arange(height, device=images.device)[:, None]
@@ -29,7 +32,7 @@ def nearest(images: Tensor, matrices: Tensor, fill: float) -> Tensor:
     source = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
     source = source.reshape(count, 1, height * width).expand(-1, channels, -1)
     moved = images.reshape(count, channels, -1).gather(2, source).reshape(images.shape)
-    return torch.where(inside[:, None], moved, fill)
+    return moved.masked_fill(~inside[:, None], fill)
 
 
 def rotate(images: Tensor, degrees: Tensor, fill: float) -> Tensor:
@@ -72,7 +75,7 @@ def shear_x_bicubic(images: Tensor, slopes: Tensor, fill: float) -> Tensor:
     a result that should be an integer would otherwise lose a grey level by the truncation.
     """
     channels, height, width = images.shape[1:]
-    slopes = slopes.to(images.device, non_blocking=True)[:, None, None]
+    slopes = send(slopes, images.device)[:, None, None]
     column = torch.arange(width, device=images.device, dtype=torch.float64)
     row = torch.arange(height, device=images.device, dtype=torch.float64)[:, None]
     position = (column + 0.5) + slopes * (row + 0.5)  # (n, H, W)
@@ -86,7 +89,7 @@ def shear_x_bicubic(images: Tensor, slopes: Tensor, fill: float) -> Tensor:
     p4 = v2 - v1 - v3 + v4
     value = v2 + distance * (p2 + distance * (p3 + distance * p4))
     value = torch.floor(value.clamp(0, 255)).to(images.dtype)
-    return torch.where(inside[:, None], value, fill)
+    return value.masked_fill(~inside[:, None], fill)
 
 
 def translate_y(images: Tensor, offsets: Tensor, fill: float) -> Tensor:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.devices import send
+
 
 def brightness(images: Tensor, factors: Tensor) -> Tensor:
     """ImageEnhance.Brightness: blend with black."""
@@ -97,4 +99,4 @@ def equalize(images: Tensor) -> Tensor:
 
 
 def _per_image(values: Tensor, images: Tensor) -> Tensor:
-    return values.to(images.device, non_blocking=True)[:, None, None, None]
+    return send(values, images.device)[:, None, None, None]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.devices import send
+
 
 def turn(images: Tensor, turns: Tensor) -> Tensor:
     """torchvision's adjust_hue. turns: (n,) on the host, shares of a turn. A grey image stays as it is.
@@ -17,8 +19,7 @@ def turn(images: Tensor, turns: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
     hue, saturation, value = to_hsv(images)
-    steps = torch.trunc(255 * turns.to(torch.float64)).to(torch.float32)
-    steps = steps.to(images.device, non_blocking=True)[:, None, None, None]
+    steps = send(torch.trunc(255 * turns.to(torch.float64)), images.device, torch.float32)[:, None, None, None]
     return to_rgb(torch.remainder(hue + steps, 256), saturation, value)
 
 

@@ -16,6 +16,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.devices import send
+
 COEFFICIENT_BITS = 22
 HALF_BITS = 11
 # 255 · 2^10 · K < 2^24 bounds the filter; PIL's spans two output pixels, so an axis shrinks by 31 at most.
@@ -53,13 +55,13 @@ def halves(starts: Tensor, lengths: Tensor, size: int, total: int, device: torch
     if filter_size > LARGEST_FILTER:
         raise ValueError(f"resizing {int(lengths.max())} pixels to {size} shrinks by more than 31; resize in two steps")
     pixel = (first + starts[:, None])[:, :, None] + torch.arange(filter_size)  # (N, S, K)
-    pixel = pixel.to(device, non_blocking=True)
+    pixel = send(pixel, device)
     high = (coefficients + (1 << (HALF_BITS - 1))) >> HALF_BITS
     low = coefficients - (high << HALF_BITS)
     parts = [high, low] if bool(low.any()) else [high]
     # The last outputs reach over the edge of the axis, with coefficients of zero: room for them, cut off again.
     blank = torch.zeros(len(first), size, total + filter_size, device=device)
-    return [blank.scatter(2, pixel, part.to(device, torch.float32, non_blocking=True))[:, :, :total] for part in parts]
+    return [blank.scatter(2, pixel, send(part, device, torch.float32))[:, :, :total] for part in parts]
 
 
 def pil_coefficients(lengths: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -18,12 +18,10 @@ import torch
 from torch import Tensor
 
 from harness import errors
-from harness.augment import _affine, _colour, _sub_policies
+from harness.augment import Drawn, _affine, _colour, _stages, _sub_policies
 
-# (images (n, C, H, W), values (n,) float64 on the host) -> images; a value is a magnitude with its sign
-Operation = Callable[[Tensor, Tensor], Tensor]
-
-COLOUR: dict[str, Operation] = {
+# An operation's value is a magnitude with its sign, float64.
+COLOUR: dict[str, _stages.Operation] = {
     "brightness": lambda images, values: _colour.brightness(images, 1 + values),
     "color": lambda images, values: _colour.saturation(images, 1 + values),
     "contrast": lambda images, values: _colour.contrast(images, 1 + values),
@@ -36,14 +34,14 @@ COLOUR: dict[str, Operation] = {
 }
 # NOTE: the released code gives PIL the shift itself, torchvision inverts it. Both shear about the corner (0, 0), and
 # torchvision's tan(atan(magnitude)) is the magnitude.
-RELEASED: dict[str, Operation] = COLOUR | {
+RELEASED: dict[str, _stages.Operation] = COLOUR | {
     "shear_x": functools.partial(_affine.shear_x_bicubic, fill=128),
     "shear_y": functools.partial(_affine.shear_y_bicubic, fill=128),
     "translate_x": functools.partial(_affine.translate_x, fill=128),
     "translate_y": functools.partial(_affine.translate_y, fill=128),
     "rotate": functools.partial(_affine.rotate, fill=128),
 }
-TORCHVISION: dict[str, Operation] = COLOUR | {
+TORCHVISION: dict[str, _stages.Operation] = COLOUR | {
     "shear_x": functools.partial(_affine.shear_x, fill=0),
     "shear_y": functools.partial(_affine.shear_y, fill=0),
     "translate_x": lambda images, values: _affine.translate_x(images, -values, fill=0),
@@ -56,7 +54,7 @@ TORCHVISION: dict[str, Operation] = COLOUR | {
 class Variant:
     """One implementation of the policy."""
 
-    operations: dict[str, Operation]
+    operations: dict[str, _stages.Operation]
     signed: tuple[str, ...]  # operations whose magnitude gets a random sign
     magnitudes: Callable[[int, int], dict[str, list[float]]]  # (height, width) -> ten per operation
 
@@ -67,45 +65,26 @@ VARIANTS = {
 }
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What one stage does to each of N images, on the host."""
-
-    operation: Tensor  # (N,) int64, index into the variant's operations, or their number: nothing
-    values: Tensor  # (N,) float64, magnitudes with their signs
-
-
-def apply(images: Tensor, generator: torch.Generator, *, policy: str = "released") -> Tensor:
-    """Apply the policy to each image. (N, C, H, W) to the same shape."""
+def draw(count: int, height: int, width: int, generator: torch.Generator, *, policy: str = "released") -> Drawn:
+    """The policy for each image. (N, C, H, W) to the same shape."""
     if policy not in VARIANTS:
         raise errors.unknown("AutoAugment policy", policy, VARIANTS)
     operations = list(VARIANTS[policy].operations.values())
-    for stage in draw(len(images), images.shape[2], images.shape[3], generator, policy):
-        images = apply_stage(images, stage, operations)
-    return images
+    stages = draw_stages(count, height, width, generator, policy)
+    return functools.partial(_stages.apply_stages, operations=operations), stages
 
 
-def draw(count: int, height: int, width: int, generator: torch.Generator, policy: str) -> tuple[Stage, Stage]:
-    """Both stages for N = `count` images, from five draws per image whatever comes up."""
+def draw_stages(count: int, height: int, width: int, generator: torch.Generator, policy: str) -> tuple[Tensor, Tensor]:
+    """Both stages for N = `count` images, from five draws per image whatever comes up. (N, 2) each.
+
+    Indices into the variant's operations, or their number: nothing; and float64 magnitudes with their signs.
+    """
     operation, probability, values, signed = _table(policy, height, width)  # (25, 2) each
     chosen = torch.randint(len(operation), (count,), generator=generator)
     happens = torch.rand(count, 2, generator=generator) < probability[chosen]
     signs = 2 * torch.randint(2, (count, 2), generator=generator) - 1
     values = torch.where(signed[chosen], signs * values[chosen], values[chosen])
-    operation = torch.where(happens, operation[chosen], len(VARIANTS[policy].operations))
-    return Stage(operation[:, 0], values[:, 0]), Stage(operation[:, 1], values[:, 1])
-
-
-def apply_stage(images: Tensor, stage: Stage, operations: list[Operation]) -> Tensor:
-    """Apply each operation once, to all images that drew it: they are sorted by operation, then sorted back."""
-    order = torch.argsort(stage.operation, stable=True)  # (N,)
-    back = torch.argsort(order)
-    sizes = torch.bincount(stage.operation, minlength=len(operations) + 1).tolist()
-    *groups, untouched = images.index_select(0, order.to(images.device, non_blocking=True)).split(sizes)
-    *values, _ = stage.values[order].split(sizes)
-    work = zip(operations, groups, values, strict=True)
-    done = [operation(group, value) for operation, group, value in work if len(group)]
-    return torch.cat([*done, untouched]).index_select(0, back.to(images.device, non_blocking=True))
+    return torch.where(happens, operation[chosen], len(VARIANTS[policy].operations)), values
 
 
 @functools.cache

@@ -8,17 +8,21 @@ n or N images.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
-from harness.augment import _chosen, _colour, _hue, autoaugment
+from harness.augment import Drawn, _chosen, _colour, _hue, _stages
 
 OPERATIONS = [_colour.brightness, _colour.contrast, _colour.saturation, _hue.turn]
 HUE = OPERATIONS.index(_hue.turn)
 
 
-def apply(
-    images: Tensor,
+def draw(
+    count: int,
+    height: int,
+    width: int,
     generator: torch.Generator,
     *,
     brightness: float = 0.4,
@@ -26,14 +30,13 @@ def apply(
     saturation: float = 0.4,
     hue: float = 0.1,
     probability: float = 0.8,
-) -> Tensor:
+) -> Drawn:
     """Factors of 1 ± the first three, not below 0, and a hue turned by ± `hue` of a turn. Same shape."""
     strengths = (brightness, contrast, saturation, hue)
-    happens, order, values = draw(len(images), generator, strengths, probability)
-    return _chosen.apply_to(images, happens, jitter, order, values)
+    return functools.partial(_chosen.apply_to, jitter), draw_orders(count, generator, strengths, probability)
 
 
-def draw(
+def draw_orders(
     count: int, generator: torch.Generator, strengths: tuple[float, float, float, float], probability: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Whether each image is jittered (count,), its order of operations and the value of each (count, 4).
@@ -53,7 +56,4 @@ def draw(
 
 def jitter(images: Tensor, order: Tensor, values: Tensor) -> Tensor:
     """Each image's operations in its order, each with its value. order, values: (n, 4) on the host."""
-    for operation in order.unbind(dim=1):
-        value = values.gather(1, operation[:, None].clamp(max=HUE))[:, 0]
-        images = autoaugment.apply_stage(images, autoaugment.Stage(operation, value), OPERATIONS)
-    return images
+    return _stages.apply_stages(images, order, values.gather(1, order.clamp(max=HUE)), OPERATIONS)

@@ -13,25 +13,27 @@ import functools
 import torch
 from torch import Tensor
 
-from harness.augment import _chosen
+from harness.augment import Drawn, _chosen
+from harness.devices import send
 
 PASSES = 3
 WEIGHT_BITS = 24
 
 
-def apply(
-    images: Tensor,
+def draw(
+    count: int,
+    height: int,
+    width: int,
     generator: torch.Generator,
     *,
     sigma: tuple[float, float] = (0.1, 2.0),
     probability: float = 0.5,
-) -> Tensor:
+) -> Drawn:
     """By a Gaussian whose standard deviation is uniform in `sigma`, in pixels. Same shape."""
-    happens, sigmas = draw(len(images), generator, sigma, probability)
-    return _chosen.apply_to(images, happens, blur, sigmas)
+    return functools.partial(_chosen.apply_to, blur), draw_sigmas(count, generator, sigma, probability)
 
 
-def draw(
+def draw_sigmas(
     count: int, generator: torch.Generator, sigma: tuple[float, float], probability: float
 ) -> tuple[Tensor, Tensor]:
     """Whether each image is blurred, and its standard deviation. (count,) each."""
@@ -43,7 +45,7 @@ def blur(images: Tensor, sigmas: Tensor) -> Tensor:
     """ImageFilter.GaussianBlur(sigma) of each image. sigmas: (n,) on the host."""
     radius, inner, outer = box_weights(sigmas)
     for each in radius.unique().tolist():
-        images = _chosen.apply_to(images, radius == each, functools.partial(box_blur, radius=each), inner, outer)
+        images = _chosen.apply_to(functools.partial(box_blur, radius=each), images, radius == each, inner, outer)
     return images
 
 
@@ -70,7 +72,7 @@ def box_blur(images: Tensor, inner: Tensor, outer: Tensor, radius: int) -> Tenso
     """All passes, along the rows and then along the columns, of images that share a `radius`."""
     missing = (1 << WEIGHT_BITS) - (2 * radius + 1) * inner - 2 * outer  # (n,) 0 or 1
     half = (1 << (WEIGHT_BITS - 1)) - 128 * missing
-    weights = torch.stack([inner, outer, half]).to(images.device, torch.int32, non_blocking=True)
+    weights = send(torch.stack([inner, outer, half]), images.device, torch.int32)
     # Levels from -128 to 127 keep every sum in 32 bits with a sign; PIL's own need all 32 without one.
     levels = images.to(torch.int32) - 128
     for axis in (3, 2):

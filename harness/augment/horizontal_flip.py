@@ -5,9 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.augment import Drawn
+from harness.devices import send
 
-def apply(images: Tensor, generator: torch.Generator, *, probability: float = 0.5) -> Tensor:
+
+def draw(count: int, height: int, width: int, generator: torch.Generator, *, probability: float = 0.5) -> Drawn:
     """(N, C, H, W) to the same shape."""
-    mirrored = torch.rand(len(images), generator=generator) < probability  # (N,)
-    mirrored = mirrored.to(images.device, non_blocking=True)[:, None, None, None]
+    return flip, (torch.rand(count, generator=generator) < probability,)
+
+
+def flip(images: Tensor, mirrored: Tensor) -> Tensor:
+    """Mirror the images where `mirrored`, (N,) bool on the host."""
+    mirrored = send(mirrored, images.device)[:, None, None, None]
     return torch.where(mirrored, images.flip(-1), images)

@@ -13,22 +13,24 @@ import functools
 import torch
 from torch import Tensor
 
-from harness.augment import _chosen
+from harness.augment import Drawn, _chosen
+from harness.devices import send
 
 
-def apply(
-    images: Tensor,
+def draw(
+    count: int,
+    height: int,
+    width: int,
     generator: torch.Generator,
     *,
     distortion_scale: float = 0.5,
     probability: float = 0.5,
     fill: float = 0,
-) -> Tensor:
+) -> Drawn:
     """Corners move by up to `distortion_scale` of half an axis; what they leave gets grey level `fill`. Same shape."""
-    height, width = images.shape[2:]
-    happens = torch.rand(len(images), generator=generator) < probability  # (N,)
-    corners = draw_corners(len(images), height, width, generator, distortion_scale)
-    return _chosen.apply_to(images, happens, functools.partial(move_corners, fill=fill), corners)
+    happens = torch.rand(count, generator=generator) < probability  # (N,)
+    corners = draw_corners(count, height, width, generator, distortion_scale)
+    return functools.partial(_chosen.apply_to, functools.partial(move_corners, fill=fill)), (happens, corners)
 
 
 def draw_corners(count: int, height: int, width: int, generator: torch.Generator, distortion_scale: float) -> Tensor:
@@ -68,11 +70,11 @@ def coefficients(corners: Tensor, height: int, width: int) -> Tensor:
 def move_corners(images: Tensor, corners: Tensor, fill: float) -> Tensor:
     """torchvision's `perspective` of each image to its `corners`, (n, 4, 2) on the host."""
     height, width = images.shape[2:]
-    maps = coefficients(corners, height, width).to(images.device, non_blocking=True)
-    x, y = source_points(maps, height, width)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # (n, H, W)
-    moved = bilinear(images, torch.where(inside, x, 0.5), torch.where(inside, y, 0.5))
-    return torch.where(inside[:, None], moved, fill)
+    x, y = source_points(send(coefficients(corners, height, width), images.device), height, width)
+    outside = ~((x >= 0) & (x < width) & (y >= 0) & (y < height))  # (n, H, W)
+    # torch.where would copy its number to a CUDA device, and wait for it.
+    moved = bilinear(images, x.masked_fill(outside, 0.5), y.masked_fill(outside, 0.5))
+    return moved.masked_fill(outside[:, None], fill)
 
 
 def source_points(maps: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:

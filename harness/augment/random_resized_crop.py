@@ -7,27 +7,30 @@ N images of C channels and H × W pixels.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
 from torch import Tensor
 
-from harness.augment import _resample
+from harness.augment import Drawn, _resample
 
 TRIES = 10  # torchvision's: boxes drawn before it falls back to the largest centred box of an allowed ratio
 
 
-def apply(
-    images: Tensor,
+def draw(
+    count: int,
+    height: int,
+    width: int,
     generator: torch.Generator,
     *,
     size: int | tuple[int, int],
     scale: tuple[float, float] = (0.2, 1.0),
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
-) -> Tensor:
-    """Boxes with an area in `scale` (share of the image) and width / height in `ratio`. Returns (N, C, *size)."""
-    boxes = draw_boxes(len(images), images.shape[2], images.shape[3], generator, scale, ratio)
-    return resize_boxes(images, boxes, size)
+) -> Drawn:
+    """Boxes with an area in `scale` (share of the image) and width / height in `ratio`. To (N, C, *size)."""
+    boxes = draw_boxes(count, height, width, generator, scale, ratio)
+    return functools.partial(resize_boxes, size=size), (boxes,)
 
 
 def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
-from torch import Tensor
 
-from harness.augment import _affine
+from harness.augment import Drawn, _affine
 
 
-def apply(images: Tensor, generator: torch.Generator, *, degrees: float, fill: float = 0) -> Tensor:
+def draw(count: int, height: int, width: int, generator: torch.Generator, *, degrees: float, fill: float = 0) -> Drawn:
     """By an angle in [-degrees, degrees]; the uncovered corners get grey level `fill`. Same shape."""
-    angles = degrees * (2 * torch.rand(len(images), generator=generator, dtype=torch.float64) - 1)  # (N,)
-    return _affine.rotate(images, angles, fill)
+    angles = degrees * (2 * torch.rand(count, generator=generator, dtype=torch.float64) - 1)  # (N,)
+    return functools.partial(_affine.rotate, fill=fill), (angles,)

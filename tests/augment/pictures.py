@@ -7,11 +7,14 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
+from harness import augment
 
 REAL, MADE = 120, 40
 
@@ -61,6 +64,12 @@ def enlarged(size: tuple[int, int], count: int = 8, channels: int = 3) -> Tensor
     """Some of the images at another size (height, width), for operations that depend on it. uint8."""
     resized = through_pil(batch(channels)[:count], lambda image, _: image.resize(size[::-1], Image.Resampling.BICUBIC))
     return resized.to(torch.uint8)
+
+
+def applied(name: str, images: Tensor, generator: torch.Generator, **parameters: Any) -> Tensor:
+    """One augmentation of one batch, drawn and applied to images as they are, without `augment` around it."""
+    operation, drawn = augment.load(name).draw(*images.shape[:1], *images.shape[2:], generator, **parameters)
+    return operation(images, *drawn)
 
 
 def to_pil(image: Tensor) -> Image.Image:

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional
 
-from harness.augment import _affine, rotation
+from harness.augment import _affine
 
-from .pictures import batch, enlarged, grey_fill, through_pil
+from .pictures import applied, batch, enlarged, grey_fill, through_pil
 
 SLOPES = [sign * magnitude for magnitude in np.linspace(0, 0.3, 10) for sign in (1, -1)]
 OFFSETS = [sign * magnitude * 32 for magnitude in np.linspace(0, 150 / 331, 10) for sign in (1, -1)]
@@ -101,7 +101,7 @@ def test_each_image_has_its_own_parameters():
 def test_random_rotation_draws_an_angle_per_image_within_its_degrees():
     images = batch()
     generator = torch.Generator().manual_seed(3)
-    rotated = rotation.apply(images.float(), generator, degrees=25, fill=7)
+    rotated = applied("rotation", images.float(), generator, degrees=25, fill=7)
     draws = torch.rand(len(images), generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     angles = 50 * draws - 25
     expected = through_pil(images, lambda image, index: image.rotate(float(angles[index]), fillcolor=(7, 7, 7)))

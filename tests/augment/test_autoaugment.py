@@ -13,7 +13,7 @@ from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 from harness.augment import _sub_policies, autoaugment
 from harness.errors import UsageError
 
-from .pictures import batch, enlarged, grey_fill, through_pil
+from .pictures import applied, batch, enlarged, grey_fill, through_pil
 
 ENHANCE = {
     "brightness": ImageEnhance.Brightness,
@@ -53,7 +53,7 @@ def released(image: Image.Image, name: str, index: int | None, sign: int) -> Ima
 
 
 def choices(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What `apply` draws from a generator with this seed: sub-policy (N,), chance (N, 2), sign bit (N, 2)."""
+    """What the policy draws from a generator with this seed: sub-policy (N,), chance (N, 2), sign bit (N, 2)."""
     generator = torch.Generator().manual_seed(seed)
     return (
         torch.randint(25, (count,), generator=generator),
@@ -99,7 +99,7 @@ def test_the_released_policy_equals_its_pil_calls(channels, size):
                 image = released(image, name, magnitude, 2 * int(bit[index, stage]) - 1)
         return image
 
-    ours = autoaugment.apply(images.float(), torch.Generator().manual_seed(5), policy="released")
+    ours = applied("autoaugment", images.float(), torch.Generator().manual_seed(5), policy="released")
     assert torch.equal(ours, through_pil(images, augment))
 
 
@@ -115,16 +115,16 @@ def test_the_torchvision_policy_equals_torchvision(channels, size, monkeypatch):
         monkeypatch.setattr(theirs, "get_params", lambda _: (int(chosen[index]), chance[index], bit[index]))
         return theirs(image)
 
-    ours = autoaugment.apply(images.float(), torch.Generator().manual_seed(6), policy="torchvision")
+    ours = applied("autoaugment", images.float(), torch.Generator().manual_seed(6), policy="torchvision")
     assert torch.equal(ours, through_pil(images, augment))
 
 
 def test_operations_happen_as_often_as_the_policy_says():
     count = 50_000
     names = [*autoaugment.RELEASED, "nothing"]
-    stages = autoaugment.draw(count, 32, 32, torch.Generator().manual_seed(0), "released")
-    for number, stage in enumerate(stages):
-        found = torch.bincount(stage.operation, minlength=len(names)) / count
+    chosen, _ = autoaugment.draw_stages(count, 32, 32, torch.Generator().manual_seed(0), "released")
+    for number in range(2):
+        found = torch.bincount(chosen[:, number], minlength=len(names)) / count
         expected = Counter()
         for sub_policy in _sub_policies.SUB_POLICIES:
             name, probability, _ = sub_policy[number]
@@ -137,9 +137,9 @@ def test_operations_happen_as_often_as_the_policy_says():
 @pytest.mark.parametrize("policy", ["released", "torchvision"])
 def test_signs_are_even_except_for_the_released_rotation(policy):
     names = list(autoaugment.RELEASED)
-    stages = autoaugment.draw(20_000, 32, 32, torch.Generator().manual_seed(0), policy)
+    chosen, drawn = autoaugment.draw_stages(20_000, 32, 32, torch.Generator().manual_seed(0), policy)
     for name in ("rotate", "translate_y", "shear_y"):
-        values = torch.cat([stage.values[stage.operation == names.index(name)] for stage in stages])
+        values = drawn[chosen == names.index(name)]
         positive = float((values > 0).double().mean())
         if policy == "released" and name == "rotate":
             assert positive == 1
@@ -151,7 +151,7 @@ def test_draws_depend_on_the_number_of_images_alone():
     states = []
     for images, policy in [(batch(3), "released"), (batch(1), "torchvision"), (enlarged((20, 33), 168), "released")]:
         generator = torch.Generator().manual_seed(0)
-        autoaugment.apply(images.float(), generator, policy=policy)
+        applied("autoaugment", images.float(), generator, policy=policy)
         states.append(generator.get_state())
     assert torch.equal(states[0], states[1])
     assert torch.equal(states[0], states[2])
@@ -159,4 +159,4 @@ def test_draws_depend_on_the_number_of_images_alone():
 
 def test_an_unknown_policy_lists_the_known_ones():
     with pytest.raises(UsageError, match=r"'relased'.*Did you mean 'released'.*torchvision"):
-        autoaugment.apply(batch().float(), torch.Generator(), policy="relased")
+        applied("autoaugment", batch().float(), torch.Generator(), policy="relased")

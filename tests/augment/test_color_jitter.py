@@ -13,7 +13,7 @@ from torchvision.transforms import ColorJitter, functional
 
 from harness.augment import _hue, color_jitter
 
-from .pictures import batch, enlarged, from_pil, through_pil
+from .pictures import applied, batch, enlarged, from_pil, through_pil
 
 STRENGTHS = (0.4, 0.4, 0.4, 0.1)
 SIZES = [(32, 32), (41, 24), (150, 211)]
@@ -85,7 +85,7 @@ def test_every_order_equals_torchvision(size, channels):
     images = batch(channels) if size == (32, 32) else enlarged(size, 30, channels)
     images = images[torch.arange(480 if size[0] < 100 else 48) % len(images)]
     order = orders[torch.arange(len(images)) % 24]
-    _, _, values = color_jitter.draw(len(images), torch.Generator().manual_seed(1), STRENGTHS, 1.0)
+    _, _, values = color_jitter.draw_orders(len(images), torch.Generator().manual_seed(1), STRENGTHS, 1.0)
     assert torch.equal(color_jitter.jitter(images.float(), order, values), jittered(images, order, values))
 
 
@@ -93,7 +93,7 @@ def test_every_order_equals_torchvision(size, channels):
 def test_the_whole_equals_torchvisions_color_jitter(strengths, monkeypatch):
     images = batch()[torch.arange(400) % 168]
     theirs = ColorJitter(*strengths)
-    happens, order, values = color_jitter.draw(len(images), torch.Generator().manual_seed(3), strengths, 0.8)
+    happens, order, values = color_jitter.draw_orders(len(images), torch.Generator().manual_seed(3), strengths, 0.8)
 
     def jitter(image: Image.Image, index: int) -> Image.Image:
         factors = values[index].tolist()[: 4 if strengths[3] else 3]
@@ -102,7 +102,7 @@ def test_the_whole_equals_torchvisions_color_jitter(strengths, monkeypatch):
         return theirs(image) if happens[index] else image
 
     named = dict(zip(("brightness", "contrast", "saturation", "hue"), strengths, strict=True))
-    ours = color_jitter.apply(images.float(), torch.Generator().manual_seed(3), **named)
+    ours = applied("color_jitter", images.float(), torch.Generator().manual_seed(3), **named)
     assert torch.equal(ours, through_pil(images, jitter))
 
 
@@ -110,19 +110,19 @@ def test_no_strength_changes_nothing():
     images = batch().float()
     generator = torch.Generator().manual_seed(0)
     assert torch.equal(
-        color_jitter.apply(images, generator, brightness=0, contrast=0, saturation=0, hue=0, probability=1), images
+        applied("color_jitter", images, generator, brightness=0, contrast=0, saturation=0, hue=0, probability=1), images
     )
 
 
 def test_a_strength_above_one_never_asks_for_a_negative_factor():
-    _, _, values = color_jitter.draw(5000, torch.Generator().manual_seed(0), (1.5, 1.5, 1.5, 0.1), 1.0)
+    _, _, values = color_jitter.draw_orders(5000, torch.Generator().manual_seed(0), (1.5, 1.5, 1.5, 0.1), 1.0)
     assert values[:, :3].min() >= 0
     assert values[:, :3].max() > 2.45
 
 
 def test_all_orders_are_equally_likely_whatever_else_is_drawn():
     count = 24_000
-    happens, order, values = color_jitter.draw(count, torch.Generator().manual_seed(0), STRENGTHS, 0.8)
+    happens, order, values = color_jitter.draw_orders(count, torch.Generator().manual_seed(0), STRENGTHS, 0.8)
     found = torch.bincount(order @ torch.tensor([64, 16, 4, 1])) / count
     found = found[found > 0]
     assert len(found) == 24
@@ -134,7 +134,7 @@ def test_all_orders_are_equally_likely_whatever_else_is_drawn():
 
 def test_factors_are_uniform_in_torchvisions_ranges():
     count = 20_000
-    _, _, values = color_jitter.draw(count, torch.Generator().manual_seed(0), STRENGTHS, 0.8)
+    _, _, values = color_jitter.draw_orders(count, torch.Generator().manual_seed(0), STRENGTHS, 0.8)
     theirs = ColorJitter(*STRENGTHS)
     ranges = [theirs.brightness, theirs.contrast, theirs.saturation, theirs.hue]
     for column, (low, high) in enumerate(ranges):

@@ -11,7 +11,7 @@ from PIL import ImageFilter
 
 from harness.augment import gaussian_blur
 
-from .pictures import batch, enlarged, through_pil
+from .pictures import applied, batch, enlarged, through_pil
 
 SIZES = [(32, 32), (41, 24), (64, 97), (150, 211)]
 
@@ -84,15 +84,17 @@ def test_the_variance_is_sigmas():
 def test_each_image_is_blurred_with_the_probability_by_a_uniform_sigma():
     images = batch()[:90][torch.arange(900) % 90]
     for probability in (0.0, 0.5, 1.0):
-        result = gaussian_blur.apply(images.float(), torch.Generator().manual_seed(2), probability=probability)
-        happens, sigmas = gaussian_blur.draw(len(images), torch.Generator().manual_seed(2), (0.1, 2.0), probability)
+        result = applied("gaussian_blur", images.float(), torch.Generator().manual_seed(2), probability=probability)
+        happens, sigmas = gaussian_blur.draw_sigmas(
+            len(images), torch.Generator().manual_seed(2), (0.1, 2.0), probability
+        )
         assert torch.equal(result, torch.where(happens[:, None, None, None], expected(images, sigmas), images))
 
 
 def test_draws_have_the_probability_and_range_asked_for():
     count = 20_000
     for low, high in [(0.1, 2.0), (1.0, 1.5)]:
-        happens, sigmas = gaussian_blur.draw(count, torch.Generator().manual_seed(0), (low, high), 0.3)
+        happens, sigmas = gaussian_blur.draw_sigmas(count, torch.Generator().manual_seed(0), (low, high), 0.3)
         assert abs(float(happens.double().mean()) - 0.3) < 4 * math.sqrt(0.3 * 0.7 / count)
         rank = (sigmas.sort().values - low) / (high - low)
         assert (rank - torch.arange(count) / count).abs().max() < 1.63 / math.sqrt(count)  # Kolmogorov–Smirnov at 1 %

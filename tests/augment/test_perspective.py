@@ -11,7 +11,7 @@ from torchvision.transforms import RandomPerspective, functional
 
 from harness.augment import perspective
 
-from .pictures import batch, enlarged, through_pil
+from .pictures import applied, batch, enlarged, through_pil
 
 SIZES = [(32, 32), (41, 24), (64, 97), (150, 211)]
 
@@ -47,6 +47,21 @@ def test_every_combination_of_corners_that_stay_or_move_all_the_way_equals_pil()
     corners = perspective.image_corners(32, 32) + inwards * moves
     images = pictures((32, 32), 3, len(corners))
     assert torch.equal(perspective.move_corners(images.float(), corners, fill=0), expected(images, corners))
+
+
+def test_a_point_on_the_far_edge_lies_outside():
+    moves = torch.tensor(list(itertools.product([0, 1], repeat=8))).reshape(-1, 4, 2)
+    inwards = torch.tensor([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+    corners = perspective.image_corners(5, 5) + inwards * moves
+    x, y = perspective.source_points(perspective.coefficients(corners, 5, 5), 5, 5)
+    on_the_right = (x == 5) & (y > 0) & (y < 5)
+    below = (y == 5) & (x > 0) & (x < 5)
+    assert on_the_right.any()
+    assert below.any()
+    images = 100 + torch.arange(25).reshape(1, 1, 5, 5).expand(len(corners), -1, -1, -1)
+    moved = perspective.move_corners(images.float(), corners, fill=0)
+    assert torch.equal(moved, expected(images, corners))
+    assert (moved[:, 0][on_the_right | below] == 0).all()
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.8])
@@ -88,7 +103,7 @@ def test_each_corner_is_uniform_over_torchvisions_range(size, scale):
 def test_the_image_changes_with_its_probability_to_what_its_corners_say():
     images = batch()[:80][torch.arange(2000) % 80]
     for probability in (0.0, 0.3, 0.5, 1.0):
-        result = perspective.apply(images.float(), torch.Generator().manual_seed(4), probability=probability)
+        result = applied("perspective", images.float(), torch.Generator().manual_seed(4), probability=probability)
         generator = torch.Generator().manual_seed(4)
         happens = torch.rand(len(images), generator=generator) < probability
         corners = perspective.draw_corners(len(images), 32, 32, generator, 0.5)

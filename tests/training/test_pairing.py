@@ -118,6 +118,22 @@ def test_incomplete_last_batch_is_dropped():
     assert len(set(torch.cat([batch.indices for batch in found]).tolist())) == 192
 
 
+@pytest.mark.parametrize(("recipe", "limit"), [("strong", 255), ("weak", 256), ("strong", 63)])
+def test_batches_are_the_same_however_many_are_augmented_ahead(recipe, limit):
+    data = learner_and_data(small("selfcon", train_limit=limit, batch_size=32))[1]
+    views = {"query": recipe, "key": "weak"}
+    expected = list(data.batches(1, views, ahead=1))
+    assert len(expected) == limit // 32
+    for ahead in (None, 2, 3, 8):
+        for found, alone in zip(data.batches(1, views, ahead), expected, strict=True):
+            assert torch.equal(found.indices, alone.indices)
+            assert torch.equal(found.labels, alone.labels)
+            assert same_tensors(found.views, alone.views)
+            for name, view in found.views.items():
+                assert view.is_contiguous(memory_format=torch.channels_last)
+                assert view.stride() == alone.views[name].stride()
+
+
 def test_seeds_differ_in_initial_weights_order_and_views():
     weights = [initial_encoder("selfcon", seed=seed)["body.0.weight"] for seed in (0, 1)]
     assert not torch.equal(*weights)
