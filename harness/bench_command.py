@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -34,8 +37,15 @@ def run(out: Console, err: Console, asked: Asked, workspace: Path, as_json: bool
     options = bench.Options(tuple(asked.parts or bench.PARTS), asked.repeats, asked.against, asked.recall_images)
     trial = bench.resolve(asked.dataset, asked.method, spec.parse_overrides(asked.overrides))
     command = shlex.join(["harness", *sys.argv[1:]])
-    result = bench.run(trial, options, command, lambda text: err.print(text, style="dim"))
-    for path in bench.save(result, workspace, asked.output):
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # PyTorch's profiler is talkative
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    written: list[Path] = []
+
+    def keep(result: dict[str, Any]) -> None:
+        written[:] = bench.save(result, workspace, asked.output)
+
+    result = bench.run(trial, options, command, lambda text: err.print(text, style="dim"), keep)
+    for path in written:
         err.print(f"written: {path}", soft_wrap=True)
     if as_json:
         out.print_json(json.dumps(result))

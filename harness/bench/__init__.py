@@ -48,8 +48,17 @@ def resolve(dataset: str, method: str, overrides: dict[str, Any]) -> TrialConfig
     return config.resolve(dataset, method, overrides={"initialisation": "random", "precision": "bf16"} | overrides)
 
 
-def run(trial: TrialConfig, options: Options, command: str, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure; `say` is told what is being measured. Raises UsageError where the plain pipeline cannot run the trial."""
+def run(
+    trial: TrialConfig,
+    options: Options,
+    command: str,
+    say: Callable[[str], None],
+    keep: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Measure; `say` is told what is being measured, `keep` gets the result after every part.
+
+    Raises UsageError where the plain pipeline cannot run the trial.
+    """
     import torch
 
     from harness.bench import images as benchmark_images
@@ -79,6 +88,7 @@ def run(trial: TrialConfig, options: Options, command: str, say: Callable[[str],
     for part in options.parts:
         say(f"measuring: {part}")
         result[part] = _PARTS[part](trial, images, device, options)
+        keep(result)
     return result
 
 

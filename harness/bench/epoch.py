@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness import methods
+from harness import lease, methods
 from harness.bench.timing import Stopwatch, summary
 from harness.config import TrialConfig
 from harness.datasets import ImageData
@@ -50,15 +51,22 @@ class TimedStep(Step):
         return loss
 
 
+@contextlib.contextmanager
+def _trial_directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder) / "trials" / "bench"
+        directory.mkdir(parents=True)
+        with lease.held(directory):
+            yield directory
+
+
 def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int) -> dict[str, Any]:
     """Epochs of `steps` steps. "beyond_steps" is the share of an epoch that is neither data nor step nor evaluation."""
     prepare_device(trial)
     data = TimedData(trial, methods.load(trial.method).label_source, device, images)
     data.train_images = data.train_images[: steps * trial.batch_size]
     epochs, shares, evaluations = [], [], []
-    with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder) / "trials" / "bench"
-        directory.mkdir(parents=True)
+    with _trial_directory() as directory:
         loop = Loop(trial, directory, data, build_learner(trial, data).to(device))
         data.watch = Stopwatch(device)
         loop.prepare()

@@ -6,9 +6,9 @@ python -m harness.bench.recall 50000 512 3
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,7 +36,7 @@ def here(images: int, dimension: int, repeats: int) -> dict[str, Any]:
     features = (torch.randn(images, dimension, generator=drawn) + centres[labels]).to(device)
     labels = labels.to(device)
     recall_at_k(features[:1000], labels[:1000])  # libraries load their code
-    before = _peak_bytes(device)
+    before = _bytes_held(device)
     recall = recall_at_k(features, labels)
     extra = _peak_bytes(device) - before
     seconds = in_turn(
@@ -65,10 +65,22 @@ def _bare(features: torch.Tensor) -> None:
         torch.mm(rows, features.T, out=space[: len(rows)])
 
 
-def _peak_bytes(device: torch.device) -> int:
+def _bytes_held(device: torch.device) -> int:
+    """Memory in use; the peak is counted from here on."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak becomes what is held now
+    return _status_bytes("VmRSS")
+
+
+def _peak_bytes(device: torch.device) -> int:
+    return torch.cuda.max_memory_allocated() if device.type == "cuda" else _status_bytes("VmHWM")
+
+
+def _status_bytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 if __name__ == "__main__":
