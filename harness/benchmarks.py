@@ -79,15 +79,25 @@ def choose(trial: TrialConfig, device: str, threads: int, steps: int, known: Seq
 
 
 def seconds_per_image(trial: TrialConfig, known: Sequence[dict[str, Any]]) -> tuple[float, str, str] | None:
-    """Of the fastest measured way in the trial's precision: seconds per training image, device, device type."""
+    """Of the fastest measured way in the trial's precision: seconds per training image, device, device type.
+
+    A method without a bank is a step without its key forward pass and its momentum update.
+    """
+    wanted = kind(trial)
     for content in known:
-        if content["kind"] != kind(trial):
+        differing = {name for name, value in content["kind"].items() if value != wanted[name]}
+        spared = ("key forward", "momentum") if wanted["bank_size"] == 0 else ()
+        if differing - {"bank_size"} or (differing and not spared):
             continue
-        ways = [way for way in content["step"]["ways"].values() if way["precision"] == trial.precision]
-        if ways:
-            seconds = min(way["seconds"]["total"]["median"] for way in ways)
+        taken = [way["seconds"] for way in content["step"]["ways"].values() if way["precision"] == trial.precision]
+        if taken:
+            seconds = min(parts["total"]["median"] - sum(_median(parts, part) for part in spared) for parts in taken)
             return seconds / trial.batch_size, content["device"], content["device_type"]
     return None
+
+
+def _median(parts: dict[str, Any], part: str) -> float:
+    return parts[part]["median"] if part in parts else 0.0
 
 
 def _matching(trial: TrialConfig, device: str, threads: int, known: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import datasets, trials
+from harness import benchmarks, datasets, trials
 from harness import spec as specs
 from harness import workspace as workspaces
 from harness.config import TrialConfig
@@ -66,18 +66,26 @@ def plan(spec: SweepSpec, workspace: Path) -> list[Planned]:
 
 
 def estimate(planned: Sequence[Planned], workspace: Path) -> Estimate:
-    """From finished trials of this workspace with the same network, image size, batch and precision."""
+    """From finished trials of this workspace with the same network, image size, batch and precision; failing these, from
+    `harness bench`."""
     todo = [entry for entry in planned if entry.state.state != "done"]
-    rates = _seconds_per_image(workspace)
     if not todo:
         return Estimate(0.0, "", "nothing is left to train")
-    if not rates:
-        return Estimate(None, "", "no finished trial to go by")
+    rates, measured = _seconds_per_image(workspace), benchmarks.load(workspace)
     counts = collections.Counter(key[:2] for key, known in rates.items() for _ in known)
-    (device, device_type), _ = counts.most_common(1)[0]  # the one that trained most here
-    seconds, used = 0.0, 0
+    if counts:
+        (device, device_type), _ = counts.most_common(1)[0]  # the one that trained most here
+    else:
+        of_any = [found for entry in todo if (found := benchmarks.seconds_per_image(entry.trial, measured))]
+        if not of_any:
+            return Estimate(None, "", "no finished trial and no `harness bench` to go by")
+        _, device, device_type = of_any[0]
+    measured = [content for content in measured if content["device"] == device]
+    seconds, used, from_bench = 0.0, 0, 0
     for entry in todo:
-        known = rates.get((device, device_type, *_kind(entry.trial)))
+        known = rates.get((device, device_type, *_kind(entry.trial)), [])
+        if not known and (found := benchmarks.seconds_per_image(entry.trial, measured)):
+            known, from_bench = [found[0]], from_bench + 1
         if not known:
             return Estimate(None, device, f"no finished {entry.trial.method} with {entry.trial.encoder} to go by")
         images = min(entry.trial.train_limit or math.inf, datasets.load(entry.trial.dataset).train_size)
@@ -85,6 +93,8 @@ def estimate(planned: Sequence[Planned], workspace: Path) -> Estimate:
         seconds += statistics.median(known) * images * entry.trial.epochs * left
         used = max(used, len(known))
     basis = f"median of up to {used} finished trials of each kind on this device"
+    if from_bench:
+        basis = f"{from_bench} of {len(todo)} trainings by the steps of `harness bench`, without evaluation"
     return Estimate(seconds / 3600, device, basis, device_type == "cuda")
 
 

@@ -24,6 +24,7 @@ from harness.errors import UsageError
 CONFIG, METRICS, RESULT, FAILURE = "config.json", "metrics.jsonl", "result.json", "failure.json"
 CHECKPOINT, ENCODER, FEATURES = "checkpoint.pt", "encoder.pt", "features.npz"
 ENVIRONMENT, PROGRESS = "environment.json", "progress.json"
+OUT_OF_MEMORY = "out of GPU memory"  # the kind of a failure that a larger share of a GPU can mend
 
 
 class DamagedFile(Exception):
@@ -49,6 +50,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DamagedFile(f"{path} is damaged: it holds no JSON object")
     return content
+
+
+def failure_kind(directory: Path) -> str | None:
+    """Why a failed trial failed, in a word or two; None where its file is missing or damaged."""
+    try:
+        return read_json(directory / FAILURE).get("kind")
+    except (OSError, DamagedFile):
+        return None
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

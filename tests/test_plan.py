@@ -104,7 +104,7 @@ def estimated(sweep, workspace):
 
 def test_without_finished_trials_the_time_is_unknown(tmp_path):
     guess = estimated(mixed_sweep(tmp_path), tmp_path)
-    assert (guess.hours, guess.basis) == (None, "no finished trial to go by")
+    assert (guess.hours, guess.basis) == (None, "no finished trial and no `harness bench` to go by")
 
 
 def test_without_a_finished_trial_of_its_kind_the_time_is_unknown(tmp_path):

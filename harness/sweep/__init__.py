@@ -6,11 +6,12 @@ checkpoint, new cells run. `Tuner.restore` is not used.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import tracking
+from harness import tracking, trials
 from harness import workspace as workspaces
 from harness.errors import UsageError
 from harness.plan import Planned, plan
@@ -60,6 +61,10 @@ def run(
             _train(todo, spec, workspace, resources, mirror)
             tried |= {entry.trial.trial_id for entry in todo}
             planned = _settled(spec, workspace)
+        while resources.trials_per_gpu > 1 and (todo := _crowded(planned, tried)):
+            resources = dataclasses.replace(resources, trials_per_gpu=resources.trials_per_gpu // 2)
+            _train(todo, spec, workspace, resources, mirror)
+            planned = _settled(spec, workspace)
         done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
         mirror.add(tracking.unrecorded(workspace, spec, uri, done))
         if not tried:
@@ -73,6 +78,12 @@ def _open(planned: list[Planned], tried: set[str], retry_failed: bool) -> list[P
     """What this run still has to train."""
     skipped = {"done", "running"} if retry_failed else {"done", "running", "failed"}
     return [entry for entry in planned if entry.state.state not in skipped and entry.trial.trial_id not in tried]
+
+
+def _crowded(planned: list[Planned], tried: set[str]) -> list[Planned]:
+    """What ran out of GPU memory in this run: it gets twice the share of a GPU."""
+    failed = [entry for entry in planned if entry.state.state == "failed" and entry.trial.trial_id in tried]
+    return [entry for entry in failed if trials.failure_kind(entry.directory) == trials.OUT_OF_MEMORY]
 
 
 def _train(

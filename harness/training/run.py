@@ -50,7 +50,7 @@ def run(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep) ->
             raise
         except Exception as failure:
             out_of_memory = isinstance(failure, torch.cuda.OutOfMemoryError)
-            kind = "out of GPU memory" if out_of_memory else "exception"
+            kind = trials.OUT_OF_MEMORY if out_of_memory else "exception"
             message = f"{type(failure).__name__}: {failure}"
             _record_failure(directory, kind, message, traceback.format_exc())
             raise TrainingFailed(f"{message} (traceback in {directory / trials.FAILURE})") from failure
