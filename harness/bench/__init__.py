@@ -18,7 +18,7 @@ from harness import benchmarks, config, files, provenance, resources
 from harness.config import TrialConfig
 from harness.errors import UsageError
 
-PARTS = ("products", "step", "epoch", "recall", "sweep")
+PARTS = ("products", "step", "precision", "epoch", "scaling", "recall", "sweep")
 PIPELINES = ("torchvision-loader",)
 RECALL_IMAGES = {"cpu": 10_000, "cuda": 50_000}
 EPOCH_STEPS = {"cpu": 4, "cuda": 200}
@@ -125,6 +125,18 @@ def _step(trial: TrialConfig, images: Any, device: Any, options: Options) -> dic
     )
 
 
+def _precision(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+    from harness.bench import precision
+
+    return precision.measure(trial, images, device, options.repeats)
+
+
+def _scaling(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+    from harness.bench import scaling
+
+    return scaling.measure(trial, images, device, options.repeats)
+
+
 def _epoch(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
     from harness.bench import epoch
 
@@ -148,7 +160,9 @@ def _sweep(trial: TrialConfig, images: Any, device: Any, options: Options) -> di
 _PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "products": _products,
     "step": _step,
+    "precision": _precision,
     "epoch": _epoch,
+    "scaling": _scaling,
     "recall": _recall,
     "sweep": _sweep,
 }

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from harness import lease, methods
+from harness.bench.bank import fill_with_noise
 from harness.bench.timing import Stopwatch, summary
 from harness.config import TrialConfig
 from harness.datasets import ImageData
@@ -62,12 +63,38 @@ def _trial_directory() -> Iterator[Path]:
 
 def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int) -> dict[str, Any]:
     """Epochs of `steps` steps. "beyond_steps" is the share of an epoch that is neither data nor step nor evaluation."""
+    epochs, shares, evaluations = _epochs(trial, images, device, steps, repeats)
+    each = summary(epochs)["median"] / steps
+    at_a_time = summary(evaluations)["median"]
+    all_steps = len(images.train_images) // trial.batch_size
+    return {
+        "steps": steps,
+        "test_images": len(images.test_images),
+        "seconds": summary(epochs),
+        "beyond_steps": summary(shares),
+        "evaluation_seconds": summary(evaluations),
+        "dataset_epoch_seconds": round(each * all_steps + at_a_time / trial.eval_every, 3),
+        "dataset_epoch": f"computed: {all_steps} such steps and a {trial.eval_every}th of an evaluation",
+    }
+
+
+def seconds(trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int) -> dict[str, Any]:
+    """Of an epoch of `steps` steps, without evaluation."""
+    return summary(_epochs(trial, images, device, steps, repeats, evaluate=False)[0])
+
+
+def _epochs(
+    trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int, *, evaluate: bool = True
+) -> tuple[list[float], list[float], list[float]]:
+    """Seconds of each epoch, the share of it that lies beyond the steps, and seconds of each evaluation."""
     prepare_device(trial)
     data = TimedData(trial, methods.load(trial.method).label_source, device, images)
     data.train_images = data.train_images[: steps * trial.batch_size]
     epochs, shares, evaluations = [], [], []
     with _trial_directory() as directory:
-        loop = Loop(trial, directory, data, build_learner(trial, data).to(device))
+        learner = build_learner(trial, data).to(device)
+        learner.start = lambda batches: fill_with_noise(learner, data)
+        loop = Loop(trial, directory, data, learner)
         data.watch = Stopwatch(device)
         loop.prepare()
         inner = loop.step
@@ -76,23 +103,12 @@ def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: 
             loop.step = TimedStep(inner, watch)
             loop.train_epoch(epoch, lambda *progress: None)
             watch.mark("beyond")
-            seconds = watch.read()
+            taken = watch.read()
             begun = time.perf_counter()
-            loop.evaluate(epoch)
+            if evaluate:
+                loop.evaluate(epoch)
             if epoch:  # the first one warms up
-                epochs.append(seconds["total"])
-                shares.append(seconds["beyond"] / seconds["total"])
+                epochs.append(taken["total"])
+                shares.append(taken["beyond"] / taken["total"])
                 evaluations.append(time.perf_counter() - begun)
-    each = summary(epochs)["median"] / steps
-    at_a_time = summary(evaluations)["median"]
-    whole_epoch = each * (len(images.train_images) // trial.batch_size) + at_a_time / trial.eval_every
-    return {
-        "steps": steps,
-        "test_images": len(images.test_images),
-        "seconds": summary(epochs),
-        "beyond_steps": summary(shares),
-        "evaluation_seconds": summary(evaluations),
-        "dataset_epoch_seconds": round(whole_epoch, 3),
-        "dataset_epoch": f"computed: {len(images.train_images) // trial.batch_size} such steps and a "
-        f"{trial.eval_every}th of an evaluation",
-    }
+    return epochs, shares, evaluations

@@ -18,10 +18,11 @@ def find(trial: TrialConfig) -> tuple[ImageData, str]:
     module = datasets.load(trial.dataset)
     train = min(trial.train_limit or module.train_size, module.train_size, LARGEST_NOISE)
     test = min(trial.test_limit or module.test_size, module.test_size, LARGEST_NOISE)
-    return _noise(train, test, trial.image_size), "noise"
+    return noise(train, test, trial.image_size), "noise"
 
 
-def _noise(train: int, test: int, size: int) -> ImageData:
+def noise(train: int, test: int, size: int) -> ImageData:
+    """Colour images of random grey levels, with 100 fine and 20 coarse labels."""
     drawn = np.random.default_rng(0)
     train_images, test_images = (
         drawn.integers(0, 256, (count, 3, size, size), dtype=np.uint8) for count in (train, test)

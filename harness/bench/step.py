@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness import methods
 from harness.bench import operators, plain
+from harness.bench.bank import fill_with_noise
 from harness.bench.timing import Lap, Stopwatch, in_turn
 from harness.benchmarks import Speed
 from harness.config import TrialConfig
@@ -60,7 +61,7 @@ def measure(
     start_seconds: dict[str, float] = {}
     for name, way in chosen.items():
         begun = time.perf_counter()
-        laps[name] = _ours(trial.replace(precision=way.precision), images, device, way.speed)
+        laps[name] = lap_of(trial.replace(precision=way.precision), images, device, way.speed)
         laps[name]()
         start_seconds[name] = time.perf_counter() - begun
     with contextlib.ExitStack() as stack:
@@ -99,8 +100,8 @@ def count_flops(trial: TrialConfig, images: ImageData) -> int:
     trial = trial.replace(precision="fp32")
     data = TrialData(trial, methods.load(trial.method).label_source, torch.device("cpu"), images)
     learner = build_learner(trial, data).to("meta").train()
-    size, channels = (trial.batch_size, data.channels), trial.image_size
-    views = {name: torch.empty(*size, channels, channels, device="meta") for name in learner.views}
+    shape = (trial.batch_size, data.channels, trial.image_size, trial.image_size)
+    views = {name: torch.empty(shape, device="meta") for name in learner.views}
     numbers = torch.empty(trial.batch_size, dtype=torch.int64, device="meta")
     with FlopCounterMode(display=False) as counter:
         learner(Batch(views, numbers, numbers)).mean().backward()
@@ -116,11 +117,12 @@ def _rates(seconds: dict[str, Any], batch_size: int, flops: int) -> dict[str, An
     }
 
 
-def _ours(trial: TrialConfig, images: ImageData, device: torch.device, speed: Speed) -> Lap:
+def lap_of(trial: TrialConfig, images: ImageData, device: torch.device, speed: Speed) -> Lap:
+    """A lap of this project's step. The bank is full before the first one."""
     torch.manual_seed(0)
     data = TrialData(trial, methods.load(trial.method).label_source, device, images)
     learner = build_learner(trial, data).to(device).train()
-    learner.start(_endless(data, {"key": "weak"}))
+    fill_with_noise(learner, data)
     step = build_step(learner, build_optimiser(trial, learner), speed)
     return _lap(trial, _endless(data, learner.views), step, device)
 
@@ -130,7 +132,7 @@ def _plain(trial: TrialConfig, images: ImageData, device: torch.device, settings
     """A lap of the plain pipeline; its loader's processes end with the context."""
     data = TrialData(trial, methods.load(trial.method).label_source, device, images)
     ours = build_learner(trial, data).to(device).train()
-    ours.start(_endless(data, {"key": "weak"}))
+    fill_with_noise(ours, data)
     learner = plain.PlainLearner(ours).to(device)
     optimiser = torch.optim.SGD(
         learner.query.parameters(), trial.lr, trial.sgd_momentum, weight_decay=trial.weight_decay

@@ -14,7 +14,9 @@ def markdown(result: dict[str, Any]) -> str:
     for name, render in (
         ("products", _products),
         ("step", _step),
+        ("precision", _precision),
         ("epoch", _epoch),
+        ("scaling", _scaling),
         ("recall", _recall),
         ("sweep", _sweep),
     ):
@@ -69,7 +71,7 @@ def _step(result: dict[str, Any]) -> list[str]:
                 f"{entry['start_seconds']:g}" if "start_seconds" in entry else "",
             ]
         )
-    found = [f"The step: {step['flops'] / 1e9:.0f} GFLOP", "", *_table(head, rows), ""]
+    found = [f"The step: {step['flops'] / 1e9:.3g} GFLOP", "", *_table(head, rows), ""]
     parts = [part for part in PART_NAMES if any(part in entry["seconds"] for entry in entries.values())]
     shown = [
         [
@@ -83,6 +85,29 @@ def _step(result: dict[str, Any]) -> list[str]:
         words = ", ".join(f"{kind} {share:.0%}" for kind, share in operators["shares"].items())
         found += ["", f"Of the time in operators ({operators['way']}): {words}."]
     return found
+
+
+def _precision(result: dict[str, Any]) -> list[str]:
+    rows = [
+        [when, _spread(look["cosine"]), _spread(look["worst_tensor"])] for when, look in result["precision"].items()
+    ]
+    head = ["weights", "cosine of the gradient", "of the worst tensor"]
+    return ["Gradients in bf16 against fp32", "", *_table(head, rows)]
+
+
+def _scaling(result: dict[str, Any]) -> list[str]:
+    names = {"batch_size": "a step, batch of", "bank_size": "a step, P =", "steps": "an epoch, steps"}
+    rows = [
+        [f"{words} {size}", _spread(seconds), f"{1000 * seconds['median'] / _per(name, int(size), result):.4g}"]
+        for name, words in names.items()
+        for size, seconds in result["scaling"][name].items()
+    ]
+    return ["Cost by batch, bank and dataset", "", *_table(["of", "seconds", "ms per image"], rows)]
+
+
+def _per(name: str, size: int, result: dict[str, Any]) -> int:
+    batch = result["settings"]["batch_size"]
+    return {"batch_size": size, "bank_size": batch, "steps": size * batch}[name]
 
 
 def _epoch(result: dict[str, Any]) -> list[str]:
