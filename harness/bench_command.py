@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,9 @@ def run(out: Console, err: Console, asked: Asked, workspace: Path, as_json: bool
     def keep(result: dict[str, Any]) -> None:
         written[:] = bench.save(result, workspace, asked.output)
 
-    result = bench.run(trial, options, command, lambda text: err.print(text, style="dim"), keep)
+    with tempfile.TemporaryDirectory() as cold:  # what compiling costs is what it costs the first time
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cold
+        result = bench.run(trial, options, command, lambda text: err.print(text, style="dim"), keep)
     for path in written:
         err.print(f"written: {path}", soft_wrap=True)
     if as_json:

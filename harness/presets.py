@@ -34,6 +34,7 @@ PROTOCOL = (
     Row("own keys in the bank", "exclude", "keep", "own_keys"),
     Row("bank size P on ImageNet32", 8192, 16384, "bank_size", ("imagenet32",)),
     Row("coarse classes of CIFARtoy's bad split", "bad", "bad-released", "grouping", ("cifartoy",)),
+    Row("precision of the networks", NOT_STATED, "fp32", "precision"),
     Row("reported epoch", NOT_STATED, "last-evaluation", None),
     Row("seeds", NOT_STATED, "1228, one run", None),
 )

@@ -32,7 +32,7 @@ def departures(spec: SweepSpec) -> list[Departure]:
             ran = getattr(trial, name)
             if name not in _VARIED and setting.identity and ran != setting.default:
                 reason = "the local files are not the published ones" if name == "data_digest" else ""
-                paper = "the published files" if name == "data_digest" else _shown(setting.default)
+                paper = "the published files" if name == "data_digest" else _paper(name, setting.default)
                 found[name, ran] = Departure(name, _shown(ran), paper, reason)
         for name, value in trial.options.items():
             default = methods.options(trial.method)[name].default
@@ -98,6 +98,12 @@ def _ran(spec: SweepSpec, name: str | None, setting: str) -> str:
         and (name != "grouping" or methods.load(trial.method).label_source == "coarse")
     }
     return ", ".join(sorted(values)) or "not used"
+
+
+def _paper(name: str, default: Any) -> Any:
+    """The preset's value, and that it is not the paper's where the paper has none."""
+    silent = any(row.name == name and row.paper == presets.NOT_STATED for row in presets.PROTOCOL)
+    return f"{presets.NOT_STATED}; preset: {_shown(default)}" if silent else _shown(default)
 
 
 def _shown(value: Any) -> Any:

@@ -50,6 +50,8 @@ def finished_trial(
         "parameters": 92_896,
         "device": device,
         "device_type": device_type,
+        "precision": trial.precision,
+        "speed": {"compile": False, "cuda_graphs": False, "why": "not measured on this device"},
         "first_step": STARTED + 1,
         "finished": STARTED + whole + 1,
         "notes": list(notes),

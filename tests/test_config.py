@@ -38,7 +38,7 @@ MATTERS = {
     "epochs": 100, "batch_size": 64, "lr": 0.1, "warmup_epochs": 0, "sgd_momentum": 0.5, "weight_decay": 1e-4,
     "precision": "bf16", "data_digest": "of other files",
 }  # fmt: skip
-MATTERS_NOT = {"eval_every": 1, "device": "cpu", "threads": 2}
+MATTERS_NOT = {"eval_every": 1, "device": "cpu", "threads": 2, "compile": "on", "cuda_graphs": "on"}
 BANK = ("contrastive_temperature", "bank_size", "key_momentum", "own_keys", "projector_hidden", "projection_dimension")
 CANNOT_MATTER = {
     "selfcon": ["weight", "temperature"],

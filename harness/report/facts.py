@@ -67,6 +67,7 @@ def _trial(directory: Path, trial_id: str) -> dict[str, Any]:
     if state.state == "done":
         result = trials.read_json(directory / trials.RESULT)
         found |= {name: result[name] for name in ("seconds", "device_type", "train_images", "test_images", "notes")}
+        found |= {name: result[name] for name in ("precision", "speed") if name in result}
         path = directory / trials.ENVIRONMENT
         try:
             known = trials.read_json(path) if path.is_file() else {}
