@@ -26,6 +26,8 @@ def run(
     trial = resolve(dataset, method, texts, seed, preset)
     directory = trials.directory(workspace, trial)
     err.print(f"{trial.method} on {trial.dataset}, trial {trial.trial_id}, in {directory}", soft_wrap=True)
+    if trial.method != method:
+        err.print(f"{method} with these settings is {trial.method}: one training, one id.")
     if trial.data_digest:
         err.print(
             "[yellow]The local files are not the published ones: this is no result on the published data.[/yellow]"

@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ def train_all(
 
     from harness.sweep.display import SweepDisplay
 
+    print("Starting Ray …", file=sys.stderr, flush=True)
     _connect(resources.address)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     scratch = Path(tempfile.mkdtemp(prefix="sweep-", dir=_scratch_root(workspace)))
