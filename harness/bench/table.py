@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-PART_NAMES = ("data", "momentum", "query forward", "key forward", "loss", "backward", "optimiser", "bank")
+PART_NAMES = ("data", "momentum", "query forward", "key forward", "loss", "backward", "optimiser", "bank", "rest")
 
 
 def markdown(result: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from harness.config import TrialConfig
 from harness.training.data import Batch
 
 Mark = Callable[[str], None]
-PARTS = ("momentum", "query forward", "key forward", "loss", "backward", "optimiser")
+PARTS = ("momentum", "query forward", "key forward", "loss", "backward", "optimiser", "bank")
 
 
 def unmarked(part: str) -> None:
@@ -58,8 +58,9 @@ class Step:
         loss.backward()
         mark("backward")
         self.optimiser.step()
-        self.learner.after_step()
         mark("optimiser")
+        self.learner.after_step()
+        mark("bank")
         return loss.detach()
 
 
