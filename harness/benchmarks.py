@@ -85,7 +85,7 @@ def seconds_per_image(trial: TrialConfig, known: Sequence[dict[str, Any]]) -> tu
     """
     wanted = kind(trial)
     for content in known:
-        differing = {name for name, value in content["kind"].items() if value != wanted[name]}
+        differing = {name for name, value in content["kind"].items() if value != wanted.get(name)}
         spared = ("key forward", "momentum") if wanted["bank_size"] == 0 else ()
         if differing - {"bank_size"} or (differing and not spared):
             continue
@@ -123,7 +123,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     needed = {"device", "device_type", "threads", "date", "kind", "step"}
-    return content if isinstance(content, dict) and needed <= set(content) and "ways" in content["step"] else None
+    whole = isinstance(content, dict) and needed <= set(content) and isinstance(content["step"], dict)
+    return content if whole and "ways" in content["step"] else None
 
 
 def _word(on: bool) -> str:
