@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness import lease, methods
+from harness import datasets, lease, methods
 from harness.bench.timing import Stopwatch, summary
 from harness.config import TrialConfig
 from harness.datasets import ImageData
@@ -62,6 +62,9 @@ def _trial_directory() -> Iterator[Path]:
 
 def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int) -> dict[str, Any]:
     """Epochs of `steps` steps. "beyond_steps" is the share of an epoch that is neither data nor step nor evaluation."""
+    steps = min(steps, len(images.train_images) // trial.batch_size)
+    size = datasets.load(trial.dataset).train_size
+    whole_steps = min(trial.train_limit or size, size) // trial.batch_size
     prepare_device(trial)
     data = TimedData(trial, methods.load(trial.method).label_source, device, images)
     data.train_images = data.train_images[: steps * trial.batch_size]
@@ -85,7 +88,7 @@ def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: 
                 evaluations.append(time.perf_counter() - begun)
     each = summary(epochs)["median"] / steps
     at_a_time = summary(evaluations)["median"]
-    whole_epoch = each * (len(images.train_images) // trial.batch_size) + at_a_time / trial.eval_every
+    whole_epoch = each * whole_steps + at_a_time / trial.eval_every
     return {
         "steps": steps,
         "test_images": len(images.test_images),
@@ -93,6 +96,5 @@ def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: 
         "beyond_steps": summary(shares),
         "evaluation_seconds": summary(evaluations),
         "dataset_epoch_seconds": round(whole_epoch, 3),
-        "dataset_epoch": f"computed: {len(images.train_images) // trial.batch_size} such steps and a "
-        f"{trial.eval_every}th of an evaluation",
+        "dataset_epoch": f"computed: {whole_steps} such steps and a {trial.eval_every}th of an evaluation",
     }
