@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from harness import benchmarks, files
 from harness.config import TrialConfig
 
+CPU = torch.device("cpu")
 DATE = "2026-09-21T14:13:20+00:00"
 
 
