@@ -12,6 +12,7 @@ import pytest
 from harness import datasets
 from harness.bench import step
 
+from ..datasets import genuine
 from ..training.builders import small
 
 F = 128  # features of the small encoder
@@ -92,5 +93,6 @@ def test_a_step_with_a_classifier_alone_counts_its_products(method, classes):
 
 
 def test_colour_images_count_their_channels():
+    genuine.real_data("cifar-100-python")
     trial = small(dataset="cifar100", image_size=32)
     assert counted(trial) == by_hand(trial, 4, channels=3)

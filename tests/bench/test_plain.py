@@ -13,6 +13,7 @@ from harness.bench.plain import PlainLearner, batches
 from harness.config import TrialConfig
 from harness.training.data import Batch
 
+from ..datasets import genuine
 from ..training.builders import learner_and_data, small
 
 # Single precision: both sum P = 256 products in another order. The losses are about 5; the largest differences seen are 1e-6.
@@ -98,6 +99,7 @@ def test_the_bank_gets_the_keys_that_ours_gets():
 
 
 def test_the_batches_hold_both_views_of_the_same_images():
+    genuine.real_data("cifar-100-python")
     trial = TrialConfig(dataset="cifar100", batch_size=8, train_limit=20, test_limit=20)
     images = datasets.read(trial)
     coming = batches(trial, images, workers=0, device=torch.device("cpu"))
