@@ -6,7 +6,10 @@ committed ones of `reports/benchmarks/`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +63,9 @@ def choose(trial: TrialConfig, device: str, threads: int, steps: int, known: Seq
     if trial.compile != "auto" and trial.cuda_graphs != "auto":
         return asked
     if trial.precision == "fp32":
-        return Speed(asked.compile, asked.cuda_graphs, "fp32 is the exact reference")
+        return dataclasses.replace(asked, why="fp32, the exact reference, is left as the settings say")
+    if not _has_compiler() and not asked.compile:
+        trial = trial.replace(compile="off")
     content = _matching(trial, device, threads, known)
     if content is None:
         return Speed(asked.compile, asked.cuda_graphs)
@@ -85,7 +90,7 @@ def seconds_per_image(trial: TrialConfig, known: Sequence[dict[str, Any]]) -> tu
     """
     wanted = kind(trial)
     for content in known:
-        differing = {name for name, value in content["kind"].items() if value != wanted[name]}
+        differing = {name for name, value in content["kind"].items() if value != wanted.get(name)}
         spared = ("key forward", "momentum") if wanted["bank_size"] == 0 else ()
         if differing - {"bank_size"} or (differing and not spared):
             continue
@@ -101,11 +106,19 @@ def _median(parts: dict[str, Any], part: str) -> float:
 
 
 def _matching(trial: TrialConfig, device: str, threads: int, known: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Whatever the bank: all trials of a sweep, SupCE's too, then run the same way, and stay paired to the last bit."""
+    wanted = kind(trial)
     for content in known:
         same_threads = content["device_type"] == "cuda" or content["threads"] == threads
-        if content["device"] == device and same_threads and content["kind"] == kind(trial):
+        same_kind = all(wanted.get(name) == value for name, value in content["kind"].items() if name != "bank_size")
+        if content["device"] == device and same_threads and same_kind:
             return content
     return None
+
+
+def _has_compiler() -> bool:
+    """Whether this machine can build what torch.compile writes."""
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++"))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -123,7 +136,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     needed = {"device", "device_type", "threads", "date", "kind", "step"}
-    return content if isinstance(content, dict) and needed <= set(content) and "ways" in content["step"] else None
+    whole = isinstance(content, dict) and needed <= set(content) and isinstance(content["step"], dict)
+    return content if whole and "ways" in content["step"] else None
 
 
 def _word(on: bool) -> str:

@@ -28,6 +28,7 @@ COMMANDS = [
     "export",
     "clean",
     "sync",
+    "bench",
     "doctor",
 ]
 ONE_EPOCH = ["--set", "epochs=1", "--set", "train_limit=256", "--set", "bank_size=256", "--set", "threads=1"]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness import lease, methods
+from harness import datasets, lease, methods
 from harness.bench.bank import fill_with_noise
 from harness.bench.timing import Stopwatch, summary
 from harness.config import TrialConfig
@@ -63,10 +63,12 @@ def _trial_directory() -> Iterator[Path]:
 
 def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int) -> dict[str, Any]:
     """Epochs of `steps` steps. "beyond_steps" is the share of an epoch that is neither data nor step nor evaluation."""
+    steps = min(steps, len(images.train_images) // trial.batch_size)
     epochs, shares, evaluations = _epochs(trial, images, device, steps, repeats)
     each = summary(epochs)["median"] / steps
     at_a_time = summary(evaluations)["median"]
-    all_steps = len(images.train_images) // trial.batch_size
+    size = datasets.load(trial.dataset).train_size
+    all_steps = min(trial.train_limit or size, size) // trial.batch_size
     return {
         "steps": steps,
         "test_images": len(images.test_images),

@@ -23,12 +23,14 @@ def measure(trial: TrialConfig, images: ImageData, device: torch.device, repeats
     by_batch = {
         str(size): lap_of(trial.replace(batch_size=size, bank_size=max(size, trial.bank_size)), images, device, Speed())
         for size in BATCHES
+        if size <= len(images.train_images)
     }
     by_bank = {str(size): lap_of(trial.replace(bank_size=size), images, device, Speed()) for size in BANKS}
+    fitting = [steps for steps in STEPS[device.type] if steps * trial.batch_size <= len(images.train_images)]
     return {
         "batch_size": _totals(in_turn(by_batch, repeats)),
         "bank_size": _totals(in_turn(by_bank, repeats)),
-        "steps": {str(steps): epoch.seconds(trial, images, device, steps, repeats) for steps in STEPS[device.type]},
+        "steps": {str(steps): epoch.seconds(trial, images, device, steps, repeats) for steps in fitting},
     }
 
 

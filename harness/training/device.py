@@ -9,10 +9,12 @@ from harness.config import TrialConfig
 
 
 def pick_device(trial: TrialConfig) -> torch.device:
-    """The device a trial asks for. Raises UsageError where it is not there."""
+    """The device a trial asks for. Raises UsageError where it is not there or cannot run as asked."""
     if trial.device == "cuda" and not torch.cuda.is_available():
         raise errors.UsageError("device='cuda': no CUDA device is visible here; use --set device=cpu.")
     wants_cuda = trial.device == "cuda" or (trial.device == "auto" and torch.cuda.is_available())
+    if trial.cuda_graphs == "on" and not wants_cuda:
+        raise errors.UsageError("cuda_graphs='on': this trial runs on a CPU; use --set cuda_graphs=auto.")
     return torch.device("cuda" if wants_cuda else "cpu")
 
 

@@ -1,0 +1,61 @@
+"""Single parts of a benchmark: products, an epoch, and the images it runs on."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import datasets
+from harness.bench import epoch, images, matmul
+from harness.config import TrialConfig
+
+from ..training.builders import small
+from .builders import CPU
+
+
+def test_products_are_rates_by_precision_and_size(monkeypatch):
+    monkeypatch.setattr(matmul, "SIZES", (32, 64))
+    found = matmul.measure(CPU, repeats=3)
+    assert list(found) == ["fp32", "bf16"]
+    for rates in found.values():
+        assert list(rates["flops_by_size"]) == ["32", "64"]
+        assert rates["peak"] == max(rate["median"] for rate in rates["flops_by_size"].values())
+        assert all(rate["lowest"] <= rate["median"] <= rate["highest"] for rate in rates["flops_by_size"].values())
+
+
+def test_a_size_that_would_take_too_long_is_left_out(monkeypatch):
+    monkeypatch.setattr(matmul, "SIZES", (32, 64))
+    monkeypatch.setattr(matmul, "LONGEST_SECONDS", 0)
+    assert list(matmul.measure(CPU, 1)["fp32"]["flops_by_size"]) == ["32"]
+
+
+def test_noise_stands_in_for_data_that_is_not_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    found, what = images.find(TrialConfig(train_limit=130, test_limit=20))
+    assert what == "noise"
+    assert (found.train_images.shape, found.test_images.shape) == ((130, 3, 32, 32), (20, 3, 32, 32))
+
+
+def test_the_datasets_own_images_are_taken_where_they_are():
+    trial = small()
+    found, what = images.find(trial)
+    assert what == "the dataset's"
+    assert (found.train_images == datasets.read(trial).train_images).all()
+
+
+def test_the_epoch_of_a_whole_dataset_is_counted_by_its_size_though_noise_is_smaller(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    monkeypatch.setattr(images, "LARGEST_NOISE", 100)
+    trial = small(dataset="cifar100", image_size=32, batch_size=10, train_limit=None, test_limit=20)
+    found = epoch.measure(trial, images.find(trial)[0], CPU, steps=2, repeats=1)
+    assert found["dataset_epoch"].startswith("computed: 5000 such steps")
+    each = found["seconds"]["median"] / 2
+    assert found["dataset_epoch_seconds"] == pytest.approx(
+        5000 * each + found["evaluation_seconds"]["median"], rel=0.01
+    )
+
+
+def test_an_epoch_has_no_more_steps_than_the_images_give():
+    trial = small(train_limit=128, batch_size=64)
+    found = epoch.measure(trial, datasets.read(trial), CPU, steps=4, repeats=1)
+    assert found["steps"] == 2
+    assert found["dataset_epoch"].startswith("computed: 2 such steps")
