@@ -1,7 +1,7 @@
 """PIL's affine transforms on batches, each image with its own parameters (Pillow's src/libImaging/Geometry.c).
 
 As in PIL a matrix (a0 … a5) maps an output pixel (x, y) to the input point (a0 x + a1 y + a2, a3 x + a4 y + a5), and
-what falls outside gets `fill`, by masked_fill: torch.where would copy the number to a CUDA device, and wait for it.
+what falls outside gets `fill`, by masked_fill, which makes no tensor of a number.
 Parameters are float64 on the host.
 
 n images of C channels and H × W pixels.

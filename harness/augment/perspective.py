@@ -72,7 +72,6 @@ def move_corners(images: Tensor, corners: Tensor, fill: float) -> Tensor:
     height, width = images.shape[2:]
     x, y = source_points(send(coefficients(corners, height, width), images.device), height, width)
     outside = ~((x >= 0) & (x < width) & (y >= 0) & (y < height))  # (n, H, W)
-    # torch.where would copy its number to a CUDA device, and wait for it.
     moved = bilinear(images, x.masked_fill(outside, 0.5), y.masked_fill(outside, 0.5))
     return moved.masked_fill(outside[:, None], fill)
 

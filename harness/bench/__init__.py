@@ -87,7 +87,7 @@ def run(
     }
     for part in options.parts:
         say(f"measuring: {part}")
-        result[part] = _PARTS[part](trial, images, device, options)
+        result[part] = _PARTS[part](trial, images, device, options, result)
         keep(result)
     return result
 
@@ -111,13 +111,13 @@ def plain_settings(device_type: str) -> dict[str, Any]:
     return tomllib.loads(path.read_text())[device_type]
 
 
-def _products(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+def _products(trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]) -> dict[str, Any]:
     from harness.bench import matmul
 
     return matmul.measure(device, options.repeats)
 
 
-def _step(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+def _step(trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]) -> dict[str, Any]:
     from harness.bench import step
 
     return step.measure(
@@ -125,31 +125,37 @@ def _step(trial: TrialConfig, images: Any, device: Any, options: Options) -> dic
     )
 
 
-def _precision(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+def _precision(
+    trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]
+) -> dict[str, Any]:
     from harness.bench import precision
 
     return precision.measure(trial, images, device, options.repeats)
 
 
-def _scaling(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+def _scaling(trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]) -> dict[str, Any]:
     from harness.bench import scaling
 
     return scaling.measure(trial, images, device, options.repeats)
 
 
-def _epoch(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+def _epoch(trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]) -> dict[str, Any]:
     from harness.bench import epoch
 
-    return epoch.measure(trial, images, device, EPOCH_STEPS[device.type], options.repeats)
+    steps = trial.epochs * (len(images.train_images) // trial.batch_size)
+    known = [so_far] if "step" in so_far else []
+    speed = benchmarks.choose(trial, so_far["device"], so_far["threads"], steps, known)
+    return epoch.measure(trial, images, device, EPOCH_STEPS[device.type], options.repeats, speed)
 
 
-def _recall(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+def _recall(trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]) -> dict[str, Any]:
     from harness.bench import recall
 
-    return recall.measure(options.recall_images or RECALL_IMAGES[device.type], RECALL_DIMENSION, options.repeats)
+    count = options.recall_images or RECALL_IMAGES[device.type]
+    return recall.measure(count, RECALL_DIMENSION, options.repeats, device.type)
 
 
-def _sweep(trial: TrialConfig, images: Any, device: Any, options: Options) -> dict[str, Any]:
+def _sweep(trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]) -> dict[str, Any]:
     if importlib.util.find_spec("ray") is None:
         return {"not measured": "Ray is not installed"}
     from harness.sweep import overhead

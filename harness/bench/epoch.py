@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from torch import Tensor
 from harness import datasets, lease, methods
 from harness.bench.bank import fill_with_noise
 from harness.bench.timing import Stopwatch, summary
+from harness.benchmarks import Speed
 from harness.config import TrialConfig
 from harness.datasets import ImageData
 from harness.training.data import Batch, TrialData
@@ -61,15 +63,19 @@ def _trial_directory() -> Iterator[Path]:
             yield directory
 
 
-def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int) -> dict[str, Any]:
+def measure(
+    trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int, speed: Speed
+) -> dict[str, Any]:
     """Epochs of `steps` steps. "beyond_steps" is the share of an epoch that is neither data nor step nor evaluation."""
     steps = min(steps, len(images.train_images) // trial.batch_size)
-    epochs, shares, evaluations = _epochs(trial, images, device, steps, repeats)
+    epochs, shares, evaluations = _epochs(trial, images, device, steps, repeats, speed)
     each = summary(epochs)["median"] / steps
     at_a_time = summary(evaluations)["median"]
     size = datasets.load(trial.dataset).train_size
     all_steps = min(trial.train_limit or size, size) // trial.batch_size
     return {
+        "precision": trial.precision,
+        "speed": dataclasses.asdict(speed),
         "steps": steps,
         "test_images": len(images.test_images),
         "seconds": summary(epochs),
@@ -82,11 +88,18 @@ def measure(trial: TrialConfig, images: ImageData, device: torch.device, steps: 
 
 def seconds(trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int) -> dict[str, Any]:
     """Of an epoch of `steps` steps, without evaluation."""
-    return summary(_epochs(trial, images, device, steps, repeats, evaluate=False)[0])
+    return summary(_epochs(trial, images, device, steps, repeats, Speed(), evaluate=False)[0])
 
 
 def _epochs(
-    trial: TrialConfig, images: ImageData, device: torch.device, steps: int, repeats: int, *, evaluate: bool = True
+    trial: TrialConfig,
+    images: ImageData,
+    device: torch.device,
+    steps: int,
+    repeats: int,
+    speed: Speed,
+    *,
+    evaluate: bool = True,
 ) -> tuple[list[float], list[float], list[float]]:
     """Seconds of each epoch, the share of it that lies beyond the steps, and seconds of each evaluation."""
     prepare_device(trial)
@@ -97,6 +110,7 @@ def _epochs(
         learner = build_learner(trial, data).to(device)
         learner.start = lambda batches: fill_with_noise(learner, data)
         loop = Loop(trial, directory, data, learner)
+        loop.speed = speed
         data.watch = Stopwatch(device)
         loop.prepare()
         inner = loop.step

@@ -26,6 +26,12 @@ from harness.training.data import Batch
 from harness.training.step import Mark, unmarked
 
 
+def prepare_device() -> None:
+    """PyTorch's defaults, TF32 in cuDNN among them, and the usual line that lets cuDNN choose its kernels."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.deterministic = False
+
+
 class TwoViews(Dataset):
     """Training images as PIL images, each with a strong and a weak view of torchvision's transforms (CIFAR's)."""
 

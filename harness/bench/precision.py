@@ -25,6 +25,7 @@ def measure(trial: TrialConfig, images: ImageData, device: torch.device, repeats
     trials = {precision: trial.replace(precision=precision) for precision in ("fp32", "bf16")}
     data = TrialData(trial, methods.load(trial.method).label_source, device, images)
     learners = {name: build_learner(each, data).to(device).train() for name, each in trials.items()}
+    prepare_device(trials["fp32"])
     learners["fp32"].start(data.batches(-1, {"key": "weak"}))
     batches = data.batches(0, learners["fp32"].views)
     found = {"at first": _look(trials, learners, batches, repeats)}

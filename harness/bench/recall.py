@@ -1,6 +1,6 @@
 """Recall@K against the bare matrix products behind it, in time and in memory; run in a process of its own.
 
-python -m harness.bench.recall 50000 512 3
+python -m harness.bench.recall 50000 512 3 cpu
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ CLASSES = 100
 ROWS = 1024  # of a bare product
 
 
-def measure(images: int, dimension: int, repeats: int) -> dict[str, Any]:
+def measure(images: int, dimension: int, repeats: int, device_type: str) -> dict[str, Any]:
     """Seconds of both in turn, their ratio, and the memory that recall needs beside its input, in a new process."""
     command = [sys.executable, "-m", "harness.bench.recall", str(images), str(dimension), str(repeats)]
+    command.append(device_type)
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(answer.stdout)
 
 
-def here(images: int, dimension: int, repeats: int) -> dict[str, Any]:
+def here(images: int, dimension: int, repeats: int, device_type: str) -> dict[str, Any]:
     """The same, in this process."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(device_type)
     drawn = torch.Generator().manual_seed(0)
     labels = torch.randint(CLASSES, (images,), generator=drawn)
     centres = 0.3 * torch.randn(CLASSES, dimension, generator=drawn)  # recall@1 between chance and 1
@@ -84,4 +85,4 @@ def _status_bytes(name: str) -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(here(*map(int, sys.argv[1:]))))
+    print(json.dumps(here(*map(int, sys.argv[1:4]), sys.argv[4])))

@@ -1,6 +1,7 @@
 """The training step: this project's ways of running it and, on request, the plain pipeline, timed in turn.
 
-A lap is one step on a fresh batch: "data" (drawing and augmenting the batch) and the parts of `harness.training.step`.
+A lap is LAP_STEPS steps on fresh batches, its times those of one: "data" (drawing and augmenting the batch), the parts of
+`harness.training.step`, and "rest", which is all of a CUDA graph.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ from harness.training.learner import build_learner
 from harness.training.step import Step, build_optimiser, build_step
 
 AGAINST = "torchvision-loader"
+# On CUDA several batches are augmented in one go, and a loader's queue holds dozens: a lap is long beside both.
+LAP_STEPS = {"cpu": 1, "cuda": 200}
 
 
 @dataclass(frozen=True)
@@ -56,34 +59,41 @@ def measure(
     trial: TrialConfig, images: ImageData, device: torch.device, repeats: int, settings: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Seconds, images/s and FLOP/s of each way; with `settings` of the plain pipeline also its own, and the ratios."""
-    chosen = ways(device)
     laps: dict[str, Lap] = {}
-    start_seconds: dict[str, float] = {}
-    for name, way in chosen.items():
+    first: dict[str, float] = {}  # seconds of making each way and of its first lap
+    failed: dict[str, str] = {}
+    for name, way in ways(device).items():
         begun = time.perf_counter()
-        laps[name] = lap_of(trial.replace(precision=way.precision), images, device, way.speed)
-        laps[name]()
-        start_seconds[name] = time.perf_counter() - begun
+        try:
+            laps[name] = lap_of(trial.replace(precision=way.precision), images, device, way.speed)
+            laps[name]()
+        except Exception as problem:  # no compiler, a graph that cannot be recorded: the other ways are still measured
+            failed[name] = f"{type(problem).__name__}: {str(problem).partition(chr(10))[0][:200]}"
+            laps.pop(name, None)
+        first[name] = time.perf_counter() - begun
+    own = list(laps)
     with contextlib.ExitStack() as stack:
         if settings is not None:
             laps[AGAINST] = stack.enter_context(_plain(trial.replace(precision="fp32"), images, device, settings))
-        # three more laps before the measured ones: a CUDA graph is recorded at the fourth
-        taken = in_turn(laps, repeats, warm_up=4 if device.type == "cuda" else 1)
+        taken = in_turn(laps, repeats)
     flops = count_flops(trial, images)
-    eager = start_seconds["bf16"]
-    measured: dict[str, Any] = {
-        name: {
+    starts = {name: first[name] - LAP_STEPS[device.type] * taken[name]["total"]["median"] for name in own}
+    measured: dict[str, Any] = {}
+    for name in own:
+        way = ways(device)[name]
+        # what was compiled for another way is not compiled again, but would be for this way alone
+        compiled = [starts[other] for other in own if way.speed.compile and ways(device)[other].speed.compile]
+        measured[name] = {
             "precision": way.precision,
             "compile": way.speed.compile,
             "cuda_graphs": way.speed.cuda_graphs,
-            "start_seconds": max(0.0, round(start_seconds[name] - eager, 2)),
+            "start_seconds": max(0.0, round(max([starts[name], *compiled]) - starts["bf16"], 2)),
             **_rates(taken[name], trial.batch_size, flops),
         }
-        for name, way in chosen.items()
-    }
-    fastest = min(measured, key=lambda name: measured[name]["seconds"]["total"]["median"])
-    spent = operators.shares(laps[fastest], device)
-    result = {"flops": flops, "ways": measured, "operators": {"way": fastest, "shares": spent}}
+    # on a CPU compiled code hides which operator it stands for
+    shown = "bf16" if device.type == "cpu" else min(own, key=lambda name: taken[name]["total"]["median"])
+    spent = operators.shares(laps[shown], device)
+    result = {"flops": flops, "ways": measured, "failed": failed, "operators": {"way": shown, "shares": spent}}
     if settings is not None:
         plain_rates = _rates(taken[AGAINST], trial.batch_size, flops)
         base = plain_rates["seconds"]["total"]["median"]
@@ -124,7 +134,7 @@ def lap_of(trial: TrialConfig, images: ImageData, device: torch.device, speed: S
     learner = build_learner(trial, data).to(device).train()
     fill_with_noise(learner, data)
     step = build_step(learner, build_optimiser(trial, learner), speed)
-    return _lap(trial, _endless(data, learner.views), step, device)
+    return _lap(trial, _endless(data, learner.views), step, device, lambda: prepare_device(trial))
 
 
 @contextlib.contextmanager
@@ -137,29 +147,28 @@ def _plain(trial: TrialConfig, images: ImageData, device: torch.device, settings
     optimiser = torch.optim.SGD(
         learner.query.parameters(), trial.lr, trial.sgd_momentum, weight_decay=trial.weight_decay
     )
-    workers = os.cpu_count() if settings["workers"] == "cpus" else settings["workers"]
-    batches = plain.batches(trial, images, int(workers), device)
-    lap = _lap(trial, batches, Step(learner, optimiser), device)
-
-    def with_its_flags() -> dict[str, float]:
-        torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True  # PyTorch's default, and a usual line
-        return dict(lap())
-
+    workers = len(os.sched_getaffinity(0)) if settings["workers"] == "cpus" else int(settings["workers"])
+    batches = plain.batches(trial, images, workers, device)
     try:
-        yield with_its_flags if device.type == "cuda" else lap
+        yield _lap(trial, batches, Step(learner, optimiser), device, plain.prepare_device)
     finally:
         batches.close()
 
 
-def _lap(trial: TrialConfig, batches: Iterator[Batch], step: Step, device: torch.device) -> Lap:
+def _lap(
+    trial: TrialConfig, batches: Iterator[Batch], step: Step, device: torch.device, prepare: Callable[[], None]
+) -> Lap:
+    steps = LAP_STEPS[device.type]
+
     def lap() -> dict[str, float]:
-        prepare_device(trial)
+        prepare()
         watch = Stopwatch(device)
-        batch = next(batches)
-        watch.mark("data")
-        step(batch, trial.lr, watch.mark)
-        watch.mark("rest")  # of a CUDA graph: all of it
-        return watch.read()
+        for _ in range(steps):
+            batch = next(batches)
+            watch.mark("data")
+            step(batch, trial.lr, watch.mark)
+            watch.mark("rest")
+        return {part: seconds / steps for part, seconds in watch.read().items()}
 
     return lap
 

@@ -81,7 +81,9 @@ def _step(result: dict[str, Any]) -> list[str]:
         for name, entry in entries.items()
     ]
     found += ["Milliseconds by part", "", *_table(["step", *parts], shown)]
-    if operators := step.get("operators"):
+    found += [f"\n{name} was not measured: {why}" for name, why in step.get("failed", {}).items()]
+    operators = step.get("operators", {})
+    if operators.get("shares"):
         words = ", ".join(f"{kind} {share:.0%}" for kind, share in operators["shares"].items())
         found += ["", f"Of the time in operators ({operators['way']}): {words}."]
     return found
@@ -112,8 +114,10 @@ def _per(name: str, size: int, result: dict[str, Any]) -> int:
 
 def _epoch(result: dict[str, Any]) -> list[str]:
     epoch = result["epoch"]
+    way = epoch["precision"] + (", compiled" if epoch["speed"]["compile"] else "")
+    way += ", graph" if epoch["speed"]["cuda_graphs"] else ""
     return [
-        f"An epoch of {epoch['steps']} steps: {_spread(epoch['seconds'])} s, of which beyond the steps "
+        f"An epoch of {epoch['steps']} steps ({way}): {_spread(epoch['seconds'])} s, of which beyond the steps "
         f"{_spread(epoch['beyond_steps'], percent=True)}. An evaluation of {epoch['test_images']:,} test images: "
         f"{_spread(epoch['evaluation_seconds'])} s. An epoch of the whole dataset with its share of an evaluation: "
         f"{epoch['dataset_epoch_seconds']:g} s ({epoch['dataset_epoch']})."

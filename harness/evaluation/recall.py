@@ -9,6 +9,7 @@ N images, F features; C rows and D columns of a block.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator
 
@@ -19,7 +20,9 @@ BLOCK = {"cpu": 1024, "cuda": 4096}  # rows and columns of a block: about what a
 EXACT_BYTES = 32 * 2**20  # of the similarities in float64 that are held at a time
 TIE = 1e-12  # cosine similarities in float64 that are closer than this are equal: images stand in test sets twice
 NEVER = torch.iinfo(torch.int64).max
-DOUBT = 4e-6  # in float32 the order of two similarities is certain when they are further apart than this
+DOUBT = (
+    4e-6  # in float32 the order of two similarities of 512 features is certain when they are further apart than this
+)
 
 
 @torch.no_grad()
@@ -31,7 +34,7 @@ def recall_at_k(features: Tensor, labels: Tensor, ks: Iterable[int] = (1, 2, 5, 
     rows in which it cannot are computed again in float64. Beside a copy of the features, memory does not grow with N.
     """
     ks = _checked(features, labels, list(ks))
-    with torch.autocast(features.device.type, enabled=False):
+    with torch.autocast(features.device.type, enabled=False), _no_tf32(features.device):
         order = torch.argsort(labels, stable=True)
         fewest, most = _between(_unit(features, order), labels[order])
         ahead = torch.empty_like(fewest).index_copy_(0, order, fewest)
@@ -39,6 +42,20 @@ def recall_at_k(features: Tensor, labels: Tensor, ks: Iterable[int] = (1, 2, 5, 
         for rows in order[doubtful].split(max(1, EXACT_BYTES // (8 * len(labels)))):
             ahead[rows] = _exactly(features, labels, rows)
     return {k: (ahead < k).double().mean().item() for k in ks}
+
+
+@contextlib.contextmanager
+def _no_tf32(device: torch.device) -> Iterator[None]:
+    """DOUBT is that of float32: a caller's TF32 is put aside."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _checked(features: Tensor, labels: Tensor, ks: list[int]) -> list[int]:
@@ -76,11 +93,12 @@ def _between(unit: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         nearest[rows] = torch.maximum(nearest[rows], similarity.amax(dim=1))
         nearest[columns] = torch.maximum(nearest[columns], similarity.amax(dim=0))
     fewest, most = torch.zeros(2, len(unit), dtype=torch.int64, device=unit.device)
+    doubt = DOUBT * max(1, unit.shape[1] / 512)
     for rows, columns, similarity, same in _blocks(unit, labels, all_of_them=True):
         if same is not None:
             similarity.masked_fill_(same, -math.inf)
         mark = torch.empty_like(similarity)
-        for count, border in ((fewest, nearest + DOUBT), (most, nearest - DOUBT)):
+        for count, border in ((fewest, nearest + doubt), (most, nearest - doubt)):
             # NOTE: sums of ones in float32 are exact here, and 6 times as fast as sums of bool
             count[rows] += torch.gt(similarity, border[rows, None], out=mark).sum(dim=1).long()
             if rows != columns:

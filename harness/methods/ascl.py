@@ -28,7 +28,7 @@ def relations(inputs, *, weight, temperature, ascl_weighting="authors"):
         soft = _contrastive.by_similarity(inputs, allowed, temperature)
         # p of Eq. 11: the relations to others, without the sample itself, scaled to sum to 1
         total = soft[1].sum(dim=1, keepdim=True)  # 0 only where every entry is the sample's own
-        p = (soft[1] / total).masked_fill(total == 0, 0)  # (N, P); torch.where copies its 0 from the host and waits
+        p = (soft[1] / total).masked_fill(total == 0, 0)  # (N, P)
         entropy = torch.special.entr(p).sum(dim=1) / math.log(max(p.shape[1], 2))  # (N,)
         entropy = entropy.clamp(max=1)  # rounding can carry it past log P
         if ascl_weighting == "section-3.2":

@@ -22,7 +22,7 @@ from typing import Any
 
 from harness import files, provenance, trials
 
-SWEEP = ["digits", "--seeds", "1", "--set", "epochs=1"]
+SWEEP = ["digits", "--seeds", "1", "--set", "epochs=1", "--set", "device=cpu"]
 
 
 def once(workers: int) -> dict[str, float]:

@@ -103,7 +103,8 @@ def _connect(address: str | None) -> None:
     import ray
 
     if address is None:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        # NOTE: without "local" Ray joins whatever cluster was last started here, and hangs where that one died
+        ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         return
     try:
         if ":" in address:  # Ray itself would go on trying for minutes

@@ -26,6 +26,19 @@ def device_name(device: torch.device) -> str:
 
 
 def prepare_device(trial: TrialConfig) -> None:
-    """fp32 is the exact reference: no TF32 inside it. In bf16 cuDNN may try which kernel is fastest."""
+    """fp32 is the exact reference: no TF32 inside it, no kernel chosen by timing. In bf16 cuDNN may try which is fastest."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = trial.precision == "bf16"
+    torch.backends.cudnn.deterministic = trial.precision == "fp32"
+
+
+def out_of_memory(failure: BaseException | None) -> bool:
+    """Whether a GPU had too little memory: as PyTorch's allocator says it, or CUDA, cuBLAS and cuDNN beside it."""
+    while failure is not None:
+        words = str(failure)
+        if isinstance(failure, torch.cuda.OutOfMemoryError):
+            return True
+        if isinstance(failure, RuntimeError) and ("CUDA error: out of memory" in words or "ALLOC_FAILED" in words):
+            return True
+        failure = failure.__cause__ or failure.__context__
+    return False

@@ -23,6 +23,7 @@ class GraphedStep(Step):
         self.taken = 0
         self.graph: torch.cuda.CUDAGraph | None = None
         self.rate = torch.zeros((), device=next(learner.parameters()).device)
+        self.stream = torch.cuda.Stream()  # of the eager steps
         for group in optimiser.param_groups:
             group["lr"] = self.rate
 
@@ -42,11 +43,10 @@ class GraphedStep(Step):
 
     def _beside(self, batch: Batch) -> Tensor:
         """A step on a stream of its own, as recording asks of the steps before it."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
             loss = self.run(batch)
-        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.current_stream().wait_stream(self.stream)
         return loss
 
     def _record(self, batch: Batch) -> None:
@@ -55,5 +55,6 @@ class GraphedStep(Step):
         self.batch = Batch(views, batch.labels.clone(), batch.indices.clone())
         self.optimiser.zero_grad(set_to_none=True)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        # thread_local: a loader's thread that pins memory meanwhile would spoil a recording that watches all threads
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
             self.loss = self.run(self.batch)

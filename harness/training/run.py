@@ -26,7 +26,7 @@ from harness import __version__, errors, files, lease, methods, provenance, tria
 from harness.config import TrialConfig
 from harness.training import OnStep, Report, Stopped, TrainingFailed, checkpoint
 from harness.training.data import TrialData
-from harness.training.device import device_name, pick_device, prepare_device
+from harness.training.device import device_name, out_of_memory, pick_device, prepare_device
 from harness.training.learner import build_learner
 from harness.training.loop import Loop
 
@@ -49,8 +49,7 @@ def run(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep) ->
             _record_failure(directory, "diverged", str(failure), "")
             raise
         except Exception as failure:
-            out_of_memory = isinstance(failure, torch.cuda.OutOfMemoryError)
-            kind = trials.OUT_OF_MEMORY if out_of_memory else "exception"
+            kind = trials.OUT_OF_MEMORY if out_of_memory(failure) else "exception"
             message = f"{type(failure).__name__}: {failure}"
             _record_failure(directory, kind, message, traceback.format_exc())
             raise TrainingFailed(f"{message} (traceback in {directory / trials.FAILURE})") from failure

@@ -65,11 +65,14 @@ class Step:
 
 
 def build_step(learner: nn.Module, optimiser: torch.optim.Optimizer, speed: Speed) -> Step:
-    """The step that runs as `speed` says. The learner's networks are compiled in place; their state keeps its names."""
+    """The step that runs as `speed` says. The learner's networks are compiled in place; their state keeps its names.
+
+    A trial that began with a graph and goes on on a CPU goes on without.
+    """
     if speed.compile:
         for network in learner.networks():
             network.compile(dynamic=False)
-    if speed.cuda_graphs:
+    if speed.cuda_graphs and next(learner.parameters()).is_cuda:
         from harness.training.graphed import GraphedStep
 
         return GraphedStep(learner, optimiser)

@@ -6,6 +6,7 @@ import pytest
 
 from harness import datasets
 from harness.bench import epoch, images, matmul
+from harness.benchmarks import Speed
 from harness.config import TrialConfig
 
 from ..training.builders import small
@@ -46,7 +47,7 @@ def test_the_epoch_of_a_whole_dataset_is_counted_by_its_size_though_noise_is_sma
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
     monkeypatch.setattr(images, "LARGEST_NOISE", 100)
     trial = small(dataset="cifar100", image_size=32, batch_size=10, train_limit=None, test_limit=20)
-    found = epoch.measure(trial, images.find(trial)[0], CPU, steps=2, repeats=1)
+    found = epoch.measure(trial, images.find(trial)[0], CPU, steps=2, repeats=1, speed=Speed())
     assert found["dataset_epoch"].startswith("computed: 5000 such steps")
     each = found["seconds"]["median"] / 2
     assert found["dataset_epoch_seconds"] == pytest.approx(
@@ -56,6 +57,6 @@ def test_the_epoch_of_a_whole_dataset_is_counted_by_its_size_though_noise_is_sma
 
 def test_an_epoch_has_no_more_steps_than_the_images_give():
     trial = small(train_limit=128, batch_size=64)
-    found = epoch.measure(trial, datasets.read(trial), CPU, steps=4, repeats=1)
+    found = epoch.measure(trial, datasets.read(trial), CPU, steps=4, repeats=1, speed=Speed())
     assert found["steps"] == 2
     assert found["dataset_epoch"].startswith("computed: 2 such steps")
