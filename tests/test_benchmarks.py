@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness import benchmarks, resources
+from harness import benchmarks, provenance, resources
 from harness.benchmarks import Speed
 from harness.config import TrialConfig
 from harness.errors import UsageError
@@ -38,10 +38,25 @@ EAGER, COMPILED, GRAPH, BOTH = (False, False), (True, False), (False, True), (Tr
 
 @pytest.mark.parametrize(
     ("steps", "expected"),
-    [(1, EAGER), (99, EAGER), (101, COMPILED), (199, COMPILED), (201, GRAPH), (399, GRAPH), (401, BOTH), (10**6, BOTH)],
+    [
+        (1, EAGER),
+        (106, EAGER),
+        (107, COMPILED),
+        (199, COMPILED),
+        (201, GRAPH),
+        (399, GRAPH),
+        (401, BOTH),
+        (10**6, BOTH),
+    ],
 )
 def test_the_way_with_the_least_start_and_steps_is_taken(steps, expected):
     assert chosen(trial(), steps, [measurement(trial(), WAYS)]) == expected
+
+
+def test_a_way_that_is_sooner_by_less_than_measurements_differ_is_not_taken():
+    for seconds, expected in (0.98, EAGER), (0.96, COMPILED):
+        ways = {"bf16": way(1.0), "compiled": way(seconds, 0, compile=True)}
+        assert chosen(trial(), 10**6, [measurement(trial(), ways)]) == expected
 
 
 def test_where_two_ways_take_as_long_the_first_one_is_taken():
@@ -76,7 +91,7 @@ def test_fp32_is_never_compiled_or_recorded_unless_asked():
 )
 def test_what_the_settings_say_holds_and_the_rest_is_chosen_among_what_is_left(compile, cuda_graphs, expected):
     wanted, known = trial(compile=compile, cuda_graphs=cuda_graphs), [measurement(trial(), WAYS)]
-    assert [chosen(wanted, steps, known) for steps in (1, 101, 251, 10**6)] == expected
+    assert [chosen(wanted, steps, known) for steps in (1, 107, 251, 10**6)] == expected
 
 
 def test_what_the_settings_ask_for_holds_where_nothing_like_it_was_measured():
@@ -127,13 +142,15 @@ def test_the_newest_measurement_comes_first_and_the_workspaces_before_the_commit
     # stands in for the committed folder, whose content changes with every measurement that is committed
     committed = tmp_path / "committed"
     monkeypatch.setattr(resources, "folder", lambda name: committed / "bench")
-    written(committed, "a", measurement(trial(), {}, date="2027-01-01"))
-    written(committed, "b", measurement(trial(), {}, date="2029-01-01"))
+    written(committed, "a", measurement(trial(), {}, date="2027-01-01", device=provenance.processor()))
+    written(committed, "b", measurement(trial(), {}, date="2029-01-01", device=provenance.processor()))
+    written(committed, "of another machine", measurement(trial(), {}, date="2030-01-01"))
     written(tmp_path, "c", measurement(trial(), {}, date="2026-01-01"))
     written(tmp_path, "a", measurement(trial(), {}, date="2025-01-01"))
     written(tmp_path, "b", measurement(trial(), {}, date="2028-01-01"))
     years = [content["date"][:4] for content in benchmarks.load(tmp_path)]
     assert years == ["2028", "2026", "2025", "2029", "2027"]
+    assert len(benchmarks.committed()) == 3
 
 
 def test_the_first_measurement_that_fits_decides():

@@ -177,5 +177,5 @@ _PARTS: dict[str, Callable[..., dict[str, Any]]] = {
 def read(paths: Sequence[Path], workspace: Path) -> list[dict[str, Any]]:
     """The results in these files; of the workspace and the committed ones where none is named."""
     if not paths:
-        return benchmarks.load(workspace)
+        return benchmarks.of_workspace(workspace) + benchmarks.committed()
     return [benchmarks.read(path) for path in paths]

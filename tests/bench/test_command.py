@@ -97,7 +97,7 @@ def test_trials_and_plans_of_the_workspace_go_by_it(measured, tmp_path):
     trial = small(precision="bf16")
     eager, compiled = (steps[name]["seconds"]["total"]["median"] for name in ("bf16", "bf16, compiled"))
     found = benchmarks.choose(trial, result["device"], 1, 10**9, known)
-    assert found.compile == (compiled < eager)
+    assert found.compile == (compiled * (1 + benchmarks.MARGIN) < eager)
     lines = [f"{name} = {SMALL[name]!r}".replace("'", '"') for name in NAMES[2:]]
     path = tmp_path / "mine.toml"
     path.write_text("\n".join(['title = "t"', 'dataset = "digits"', "seeds = 1", "[settings]", *lines, "[[cells]]"]))
