@@ -25,14 +25,16 @@ def unmarked(part: str) -> None:
 def build_optimiser(trial: TrialConfig, learner: nn.Module) -> torch.optim.SGD:
     """SGD over everything that learns.
 
-    Fused: on a CPU it gives the loop's bits, and the 62 tensors of a ResNet-18 in 15 ms instead of 21.
+    Fused in bf16, and for a CUDA graph, which needs its rate on the device: on a CPU it takes the 62 tensors of a ResNet-18 in
+    15 ms instead of 21. NOTE: fp32, the exact reference, has the plain one: the fused one rounds the last entries of a tensor
+    otherwise where their number is no multiple of 8.
     """
     return torch.optim.SGD(
         [parameter for parameter in learner.parameters() if parameter.requires_grad],
         lr=trial.lr,
         momentum=trial.sgd_momentum,
         weight_decay=trial.weight_decay,
-        fused=True,
+        fused=True if trial.precision == "bf16" or trial.cuda_graphs == "on" else None,
     )
 
 
