@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness import bench, spec
+from harness import bench, files, spec
 from harness.bench import table
 
 
@@ -37,32 +37,44 @@ def run(out: Console, err: Console, asked: Asked, workspace: Path, as_json: bool
     """Measure, keep and print."""
     options = bench.Options(tuple(asked.parts or bench.PARTS), asked.repeats, asked.against, asked.recall_images)
     trial = bench.resolve(asked.dataset, asked.method, spec.parse_overrides(asked.overrides))
+    if asked.output:
+        files.check_writable(asked.output, "--output")
     command = shlex.join(["harness", *sys.argv[1:]])
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # PyTorch's profiler is talkative
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     written: list[Path] = []
 
     def keep(result: dict[str, Any]) -> None:
-        written[:] = bench.save(result, workspace, asked.output)
+        written[:] = [bench.path_in(workspace, result), *([asked.output] if asked.output else [])]
+        for path in written:
+            files.write_json(path, result)
 
-    with tempfile.TemporaryDirectory() as cold:  # what compiling costs is what it costs the first time
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cold
-        result = bench.run(trial, options, command, lambda text: err.print(text, style="dim"), keep)
-    for path in written:
-        err.print(f"written: {path}", soft_wrap=True)
+    try:
+        with tempfile.TemporaryDirectory() as cold:  # what compiling costs is what it costs the first time
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = cold
+            result = bench.run(trial, options, command, lambda text: err.print(text, style="dim"), keep)
+    finally:
+        for path in written:
+            err.print(f"written: {path}", soft_wrap=True)
     if as_json:
         out.print_json(json.dumps(result))
     else:
         out.print(table.markdown(result), soft_wrap=True, markup=False, highlight=False)
 
 
-def show(out: Console, paths: Sequence[Path], workspace: Path, as_json: bool) -> None:
+def show(out: Console, err: Console, paths: Sequence[Path], workspace: Path, as_json: bool) -> None:
     """The tables of results that were kept."""
     found = bench.read(paths, workspace)
     if as_json:
-        out.print_json(json.dumps(found))
+        out.print_json(json.dumps(list(found.values())))
         return
-    for result in found:
-        out.print(table.markdown(result), soft_wrap=True, markup=False, highlight=False)
+    for path, result in found.items():
+        try:
+            text = table.markdown(result)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            err.print(f"{path} is damaged ({problem!r}) and left out.", soft_wrap=True, markup=False)
+            continue
+        err.print(f"{path}:", soft_wrap=True, markup=False)
+        out.print(text, soft_wrap=True, markup=False, highlight=False)
     if not found:
         out.print("Nothing was measured yet: `harness bench` does.")

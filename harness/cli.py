@@ -241,8 +241,10 @@ def bench(
 
     folder = _folder(workspace)
     if show:
-        bench_command.show(out, file or [], folder, json)
+        bench_command.show(out, err, file or [], folder, json)
         return
+    if file:
+        raise UsageError("--file names results to show; add --show. A result is written with --output.")
     asked = bench_command.Asked(dataset, method, set_ or [], against, part, repeats, recall_images, output)
     bench_command.run(out, err, asked, folder, json)
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from harness.errors import UsageError
+
 
 def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a new file beside `path`, force it to disk, then put it in `path`'s place."""
@@ -32,6 +34,17 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Replace a JSON file at once."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Before work whose result goes to `path`. Raises UsageError, naming the option, where it could not be written."""
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: this is a folder; name a file.")
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise UsageError(f"{option} {path}: nothing can be written in {folder}.")
 
 
 def set_aside(path: Path) -> Path:

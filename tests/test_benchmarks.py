@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -161,12 +162,22 @@ def test_the_first_measurement_that_fits_decides():
 
 def test_damaged_files_are_passed_over_and_named_where_they_are_asked_for(tmp_path):
     whole = measurement(trial(), WAYS)
+    one_way = whole["step"]["ways"]["bf16"]
     damaged = {
         "half": json.dumps(whole)[:200],
         "list": "[1]",
         "empty": "",
-        "no step": json.dumps({**whole, "step": {}}),
+        "no ways": json.dumps({**whole, "step": {}}),
         "wrong step": json.dumps({**whole, "step": 3}),
+        "wrong date": json.dumps({**whole, "date": 20260101}),
+        "wrong kind": json.dumps({**whole, "kind": ["resnet18"]}),
+        "wrong threads": json.dumps({**whole, "threads": "2"}),
+        "ways in a list": json.dumps({**whole, "step": {"ways": [one_way]}}),
+        "wrong way": json.dumps({**whole, "step": {"ways": {"bf16": 1.5}}}),
+        "wrong start": json.dumps({**whole, "step": {"ways": {"bf16": one_way | {"start_seconds": None}}}}),
+        "no total": json.dumps({**whole, "step": {"ways": {"bf16": one_way | {"seconds": {}}}}}),
+        "no number": json.dumps({**whole, "step": {"ways": {"bf16": one_way | {"start_seconds": math.nan}}}}),
+        "wrong flag": json.dumps({**whole, "step": {"ways": {"bf16": one_way | {"compile": "yes"}}}}),
         "no kind": json.dumps({name: value for name, value in whole.items() if name != "kind"}),
         "bytes": "\x00\x01",
     }
@@ -185,6 +196,48 @@ def test_seconds_per_image_are_of_the_fastest_way_in_the_trials_precision():
     known = [measurement(trial(), WAYS)]
     assert benchmarks.seconds_per_image(trial(), known) == (0.125 / 128, "Test CPU", "cpu")
     assert benchmarks.seconds_per_image(trial(precision="fp32"), known) == (8.0 / 128, "Test CPU", "cpu")
+
+
+def test_seconds_per_image_are_of_a_way_that_the_settings_allow():
+    known = [measurement(trial(), WAYS)]
+    for words, seconds in (
+        ({"compile": "off"}, 0.25),
+        ({"cuda_graphs": "off"}, 0.5),
+        ({"compile": "off", "cuda_graphs": "off"}, 1.0),
+        ({"threads": 1}, 0.125),
+    ):
+        assert benchmarks.seconds_per_image(trial(**words), known)[0] == seconds / 128
+    fp32 = [measurement(trial(), {"eager": way(8.0, precision="fp32"), "c": way(1.0, precision="fp32", compile=True)})]
+    assert benchmarks.seconds_per_image(trial(precision="fp32"), fp32)[0] == 8.0 / 128
+    assert benchmarks.seconds_per_image(trial(precision="fp32", compile="on"), fp32)[0] == 1.0 / 128
+
+
+def test_seconds_per_image_on_a_cpu_are_of_the_trials_threads():
+    assert benchmarks.seconds_per_image(trial(threads=2), [measurement(trial(), WAYS)]) is None
+    on_gpu = [measurement(trial(), WAYS, device_type="cuda")]
+    assert benchmarks.seconds_per_image(trial(threads=2), on_gpu) is not None
+
+
+def test_a_result_without_steps_is_kept_and_shown_but_not_gone_by(tmp_path):
+    before = benchmarks.load(tmp_path)
+    partial = {name: value for name, value in measurement(trial(), WAYS).items() if name != "step"}
+    path = written(tmp_path, "recall alone", partial)
+    assert benchmarks.of_workspace(tmp_path) == {path: partial}
+    assert benchmarks.load(tmp_path) == before
+    assert benchmarks.read(path) == partial
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({}, "not measured on this device"),
+        ({"compile": "on"}, "as the settings say; not measured on this device"),
+        ({"compile": "on", "cuda_graphs": "off"}, "as the settings say"),
+        ({"precision": "fp32"}, "fp32, the exact reference, is left as the settings say"),
+    ],
+)
+def test_a_choice_without_a_measurement_says_so(settings, why):
+    assert benchmarks.choose(trial(**settings), *CPU, 9, []).why == why
 
 
 def test_a_method_without_a_bank_is_spared_the_key_side():

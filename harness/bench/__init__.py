@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import benchmarks, config, files, provenance, resources
+from harness import benchmarks, config, provenance, resources
 from harness.config import TrialConfig
 from harness.errors import UsageError
 
@@ -85,24 +85,19 @@ def run(
         "kind": benchmarks.kind(trial),
         "images": what,
     }
-    for part in options.parts:
+    for part in (part for part in PARTS if part in options.parts):
         say(f"measuring: {part}")
         result[part] = _PARTS[part](trial, images, device, options, result)
         keep(result)
     return result
 
 
-def save(result: dict[str, Any], workspace: Path, output: Path | None) -> list[Path]:
-    """Keep a result where this workspace's trials and plans find it, and in `output`."""
-    kind = "-".join(str(value) for value in result["kind"].values())
-    name = "".join(
-        letter if letter.isalnum() else "-" for letter in f"{result['device']} {result['threads']} {kind}"
-    ).lower()
-    targets = [benchmarks.folder(workspace) / f"{name}.json"] if "step" in result else []
-    targets += [output] if output else []
-    for target in targets:
-        files.write_json(target, result)
-    return targets
+def path_in(workspace: Path, result: dict[str, Any]) -> Path:
+    """Where this workspace's trials and plans find a result; a run never replaces another one's."""
+    words = [result["date"].partition("+")[0], result["device"], result["threads"], result["settings"]["dataset"]]
+    words += [result["settings"]["method"], *result["kind"].values()]
+    name = "".join(letter if letter.isalnum() else "-" for letter in "-".join(map(str, words))).lower()
+    return benchmarks.folder(workspace) / f"{name}.json"
 
 
 def plain_settings(device_type: str) -> dict[str, Any]:
@@ -174,8 +169,8 @@ _PARTS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def read(paths: Sequence[Path], workspace: Path) -> list[dict[str, Any]]:
+def read(paths: Sequence[Path], workspace: Path) -> dict[Path, dict[str, Any]]:
     """The results in these files; of the workspace and the committed ones where none is named."""
     if not paths:
-        return benchmarks.of_workspace(workspace) + benchmarks.committed()
-    return [benchmarks.read(path) for path in paths]
+        return benchmarks.of_workspace(workspace) | benchmarks.committed()
+    return {path: benchmarks.read(path) for path in paths}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import methods
+from harness.bench.step import endless
 from harness.bench.timing import summary
 from harness.config import TrialConfig
 from harness.datasets import ImageData
@@ -27,7 +28,7 @@ def measure(trial: TrialConfig, images: ImageData, device: torch.device, repeats
     learners = {name: build_learner(each, data).to(device).train() for name, each in trials.items()}
     prepare_device(trials["fp32"])
     learners["fp32"].start(data.batches(-1, {"key": "weak"}))
-    batches = data.batches(0, learners["fp32"].views)
+    batches = endless(data, learners["fp32"].views)
     found = {"at first": _look(trials, learners, batches, repeats)}
     step = Step(learners["fp32"], build_optimiser(trial, learners["fp32"]))
     prepare_device(trials["fp32"])

@@ -25,11 +25,15 @@ def measure(trial: TrialConfig, images: ImageData, device: torch.device, repeats
         for size in BATCHES
         if size <= len(images.train_images)
     }
-    by_bank = {str(size): lap_of(trial.replace(bank_size=size), images, device, Speed()) for size in BANKS}
+    by_bank = {
+        str(size): lap_of(trial.replace(bank_size=size), images, device, Speed())
+        for size in BANKS
+        if size >= trial.batch_size and "bank" in trial.uses
+    }
     fitting = [steps for steps in STEPS[device.type] if steps * trial.batch_size <= len(images.train_images)]
     return {
         "batch_size": _totals(in_turn(by_batch, repeats)),
-        "bank_size": _totals(in_turn(by_bank, repeats)),
+        "bank_size": _totals(in_turn(by_bank, repeats)),  # none for a method without a bank
         "steps": {str(steps): epoch.seconds(trial, images, device, steps, repeats) for steps in fitting},
     }
 

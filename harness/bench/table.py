@@ -117,18 +117,19 @@ def _epoch(result: dict[str, Any]) -> list[str]:
     way = epoch["precision"] + (", compiled" if epoch["speed"]["compile"] else "")
     way += ", graph" if epoch["speed"]["cuda_graphs"] else ""
     return [
-        f"An epoch of {epoch['steps']} steps ({way}): {_spread(epoch['seconds'])} s, of which beyond the steps "
-        f"{_spread(epoch['beyond_steps'], percent=True)}. An evaluation of {epoch['test_images']:,} test images: "
-        f"{_spread(epoch['evaluation_seconds'])} s. An epoch of the whole dataset with its share of an evaluation: "
+        f"An epoch of {epoch['steps']} steps ({way}), without checkpoints: {_spread(epoch['seconds'])} s, of which beyond "
+        f"the steps {_spread(epoch['beyond_steps'], percent=True)}. An evaluation of {epoch['test_images']:,} test "
+        f"images: {_spread(epoch['evaluation_seconds'])} s. An epoch of this trial with its share of such an evaluation: "
         f"{epoch['dataset_epoch_seconds']:g} s ({epoch['dataset_epoch']})."
     ]
 
 
 def _recall(result: dict[str, Any]) -> list[str]:
     recall, seconds = result["recall"], result["recall"]["seconds"]
+    memory = "not measured" if recall["extra_mib"] is None else f"{recall['extra_mib']:g} MiB"
     return [
         f"Recall@K of {recall['images']:,} × {recall['dimension']}: {_spread(seconds['recall'])} s, the bare products "
-        f"{_spread(seconds['bare products'])} s, ratio {recall['ratio']:g}; extra memory {recall['extra_mib']:g} MiB."
+        f"{_spread(seconds['bare products'])} s, ratio {recall['ratio']:g}; extra memory {memory}."
     ]
 
 

@@ -31,7 +31,8 @@ def recall_at_k(features: Tensor, labels: Tensor, ks: Iterable[int] = (1, 2, 5, 
 
     `features` (N, F) need not be normalised; `labels` (N,). The image itself is left out by its index. Equal similarities
     rank by index, so that an encoder that maps everything to one point scores chance. Exact: float32 decides where it can,
-    rows in which it cannot are computed again in float64. Beside a copy of the features, memory does not grow with N.
+    rows in which it cannot are computed again in float64. Beside a copy of the features and a few
+    numbers per image, memory does not grow with N.
     """
     ks = _checked(features, labels, list(ks))
     with torch.autocast(features.device.type, enabled=False), _no_tf32(features.device):

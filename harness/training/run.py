@@ -33,6 +33,7 @@ from harness.training.loop import Loop
 
 def run(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep) -> dict[str, Any]:
     """See `harness.training.train`."""
+    pick_device(trial)  # a setting that this machine cannot fulfil leaves no directory behind
     directory.mkdir(parents=True, exist_ok=True)
     with lease.held(directory), _stoppable():
         notes = trials.prepare(directory, trial)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
@@ -12,7 +13,7 @@ from harness.bench import table
 from harness.config import TrialConfig
 from harness.errors import UsageError
 
-from ..sweep.commands import harness
+from ..sweep.commands import harness, start, wait_for
 from ..training.builders import SMALL, small
 
 NAMES = ("dataset", "method", "encoder", "train_limit", "test_limit", "batch_size", "bank_size", "weight", "threads")
@@ -52,7 +53,7 @@ def test_the_result_lies_in_the_workspace_and_where_it_was_asked_for(measured):
     workspace, result, done = measured
     (path,) = benchmarks.folder(workspace).iterdir()
     assert json.loads(path.read_text()) == result
-    assert "small-8-64-256" in path.name
+    assert "digits-maskcon-small-8-64-256" in path.name
     assert [line for line in done.stderr.splitlines() if line.startswith("written")] == [
         f"written: {path}",
         f"written: {workspace / 'elsewhere' / 'result.json'}",
@@ -107,6 +108,35 @@ def test_trials_and_plans_of_the_workspace_go_by_it(measured, tmp_path):
     assert guess.hours == pytest.approx(seconds / 3600)
 
 
+def test_a_second_run_replaces_nothing_and_its_parts_are_shown_too(measured):
+    workspace, result, _ = measured
+    (first,) = benchmarks.folder(workspace).iterdir()
+    words = [*TINY, "--part", "recall", "--repeats", "1", "--recall-images", "200"]
+    assert harness("bench", "digits", "maskcon", *words, workspace=workspace).returncode == 0
+    assert json.loads(first.read_text()) == result
+    assert len(list(benchmarks.folder(workspace).iterdir())) == 2
+    assert benchmarks.load(workspace)[0] == result
+    shown = harness("bench", "--show", workspace=workspace)
+    assert "Recall@K of 200 × 512" in shown.stdout
+    assert str(first) in shown.stderr
+    (second,) = set(benchmarks.folder(workspace).iterdir()) - {first}
+    second.unlink()
+
+
+def test_an_interrupted_run_keeps_and_names_what_was_measured(tmp_path):
+    words = [*TINY, "--part", "recall", "--part", "products", "--repeats", "1", "--recall-images", "20000"]
+    running = start("bench", "digits", "maskcon", *words, workspace=tmp_path)
+    # wait until the part that comes second has begun; the first one is kept before
+    (path,) = wait_for(lambda: list(benchmarks.folder(tmp_path).glob("*.json")))
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "Traceback" not in said
+    assert f"written: {path}" in said
+    result = json.loads(path.read_text())
+    assert [part for part in bench.PARTS if part in result] == ["products"]
+
+
 def test_a_new_workspace_shows_what_is_committed(tmp_path):
     shown = harness("bench", "--show", "--json", workspace=tmp_path)
     assert json.loads(shown.stdout) == benchmarks.load(tmp_path)
@@ -134,6 +164,9 @@ def test_the_plain_pipeline_is_set_beside_ours_on_colour_images(tmp_path):
         ("--against fast-loader", ["fast-loader", "torchvision-loader"]),
         ("--set epoch=3", ["'epoch'", "Did you mean 'epochs'"]),
         ("--show --file nowhere.json", ["nowhere.json", "is no result of `harness bench`"]),
+        ("--file mine.json", ["--file names results to show", "add --show"]),
+        ("--output /", ["--output /: this is a folder"]),
+        ("--output /dev/null/mine.json", ["--output /dev/null/mine.json", "nothing can be written in /dev/null"]),
     ],
 )
 def test_wrong_words_are_answered_with_what_is_known(words, named, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import datasets
-from harness.bench import epoch, images, matmul
+from harness.bench import epoch, images, matmul, precision, scaling, step
 from harness.benchmarks import Speed
 from harness.config import TrialConfig
 
@@ -27,6 +27,45 @@ def test_a_size_that_would_take_too_long_is_left_out(monkeypatch):
     monkeypatch.setattr(matmul, "SIZES", (32, 64))
     monkeypatch.setattr(matmul, "LONGEST_SECONDS", 0)
     assert list(matmul.measure(CPU, 1)["fp32"]["flops_by_size"]) == ["32"]
+
+
+def test_gradients_are_compared_over_more_batches_than_an_epoch_has():
+    trial = small(train_limit=128)
+    found = precision.measure(trial, datasets.read(trial), CPU, repeats=2)
+    assert list(found) == ["at first", "after 8 steps"]
+    assert all(0.9 < look["cosine"]["median"] <= 1 for look in found.values())
+
+
+def test_scaling_leaves_out_what_the_trial_cannot_be():
+    trial = small(batch_size=128, bank_size=4096, train_limit=None)
+    found = scaling.measure(trial, datasets.read(trial), CPU, repeats=1)
+    assert list(found["batch_size"]) == ["32", "64", "128", "256"]
+    assert list(found["bank_size"]) == ["1024", "8192", "65536"]
+    large = scaling.measure(trial.replace(batch_size=1100), datasets.read(trial), CPU, repeats=1)
+    assert list(large["bank_size"]) == ["8192", "65536"]
+    without = scaling.measure(small(method="supce"), datasets.read(small()), CPU, repeats=1)
+    assert without["bank_size"] == {}
+    assert list(without["steps"]) == ["2", "4"]
+
+
+@pytest.mark.parametrize("broken", [["bf16"], ["bf16, compiled", "bf16"], ["fp32", "bf16", "bf16, compiled"]])
+def test_a_way_that_cannot_run_is_named_and_the_others_are_measured(broken, monkeypatch):
+    lap_of = step.lap_of
+    failing = [step.ways(CPU)[name] for name in broken]
+
+    def breaking(trial, images, device, speed):
+        # stands in for a machine that cannot run a way
+        if step.Way(trial.precision, speed) in failing:
+            raise RuntimeError("no such thing here")
+        return lap_of(trial, images, device, speed)
+
+    monkeypatch.setattr(step, "lap_of", breaking)
+    found = step.measure(small(), datasets.read(small()), CPU, 1, None)
+    assert set(found["failed"]) == set(broken)
+    assert all("no such thing here" in why for why in found["failed"].values())
+    assert set(found["ways"]) == set(step.ways(CPU)) - set(broken)
+    assert all(way["start_seconds"] >= 0 for way in found["ways"].values())
+    assert ("operators" in found) == (len(broken) < 3)
 
 
 def test_noise_stands_in_for_data_that_is_not_here(tmp_path, monkeypatch):

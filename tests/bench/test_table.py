@@ -41,9 +41,9 @@ Milliseconds by part
 
 Of the time in operators (bf16, compiled): convolutions 75%, other 25%.
 
-An epoch of 4 steps (bf16, compiled): 10 [5 – 20] s, of which beyond the steps 1% [0.5 – 2]. \
+An epoch of 4 steps (bf16, compiled), without checkpoints: 10 [5 – 20] s, of which beyond the steps 1% [0.5 – 2]. \
 An evaluation of 10,000 test images: 2 [1 – 4] s. \
-An epoch of the whole dataset with its share of an evaluation: 1234.5 s (computed: 390 such steps and a 10th of an evaluation).
+An epoch of this trial with its share of such an evaluation: 1234.5 s (computed: 390 such steps and a 10th of an evaluation).
 
 Recall@K of 50,000 × 512: 3 [1.5 – 6] s, the bare products 1.5 [0.75 – 3] s, ratio 2; extra memory 40.5 MiB.
 

@@ -100,5 +100,5 @@ def test_wrong_choice_of_device_is_no_failure_of_the_trial(tmp_path):
 
 def test_a_graph_on_a_cpu_is_no_failure_of_the_trial(tmp_path):
     with pytest.raises(UsageError, match="cuda_graphs=auto"):
-        train(small(cuda_graphs="on"), tmp_path)
-    assert trials.state(tmp_path).state == "missing"
+        train(small(cuda_graphs="on"), tmp_path / "trial")
+    assert not (tmp_path / "trial").exists()
