@@ -1,18 +1,26 @@
-"""The datasets: one file each, found by its name.
+"""The datasets: one file each, found by its name ("-" in a name is "_" in the file's).
 
 A dataset file declares, without importing torch:
 
     title       how tables print it
-    train_size, test_size  how many images
+    train_size, test_size  how many images (None: as many as the user has)
+    classes     (coarse, fine), how many of the default grouping (None: as above)
     digest      of the published files (see `digest_of`)
     groupings   names of its ways to make coarse classes, the default first
     settings    its layer of trial settings
     mean, std   per channel, as fractions, for normalisation
-    source      where it comes from, for `harness data`
+    source, licence, url   for `harness data`; url None where no public download exists, and then
+    how_to_get  a sentence
     views       (trial) -> {"strong": recipe, "weak": recipe}, recipes for `harness.augment.augment`
+    options     settings of its own, {name: harness.settings.Setting} (may be left out)
 
-and it brings `files() -> tuple[DataFile, ...]` (empty where it needs none), `read(root, grouping) -> ImageData`, and
-`download(root)` where a public download exists.
+and it brings `files() -> tuple[DataFile, ...]` (empty where it needs none) and one of
+
+    read(root, grouping) -> ImageData      a dataset of small images, whole in memory
+    listing(root, grouping, *, attributes, **options) -> Listing   photographs in files, decoded once by `_photographs`;
+                                           it fills in the attributes, if it has any, only where they are asked for
+
+and `download(root)` where a public download exists.
 """
 
 from __future__ import annotations
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.config import TrialConfig
+    from harness.datasets._photographs import Photographs
 
 
 @dataclass(frozen=True)
@@ -54,16 +63,34 @@ class FileState:
 
 @dataclass(frozen=True)
 class ImageData:
-    """A dataset in memory. N training and T test images of C channels and H × W pixels."""
+    """A dataset as a trial has it. N training and T test images of C channels and H × W pixels, A attributes."""
 
-    train_images: np.ndarray  # (N, C, H, W) uint8
+    train_images: np.ndarray | Photographs  # (N, C, H, W) uint8, or N photographs of any size
     train_fine: np.ndarray  # (N,) int64
     train_coarse: np.ndarray  # (N,) int64
-    test_images: np.ndarray  # (T, C, H, W) uint8
+    test_images: np.ndarray | Photographs  # T of them
     test_fine: np.ndarray  # (T,) int64
     test_coarse: np.ndarray  # (T,) int64
     fine_names: tuple[str, ...]
     coarse_names: tuple[str, ...]
+    train_attributes: np.ndarray | None = None  # (N, A) float32, where the dataset has attributes and they were asked for
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Photographs that lie in files. N for training, T for testing, A attributes of each training image."""
+
+    root: Path  # the paths are below it
+    train_paths: tuple[str, ...]
+    train_fine: np.ndarray  # (N,) int64, from 0
+    train_coarse: np.ndarray  # (N,) int64, from 0
+    test_paths: tuple[str, ...]
+    test_fine: np.ndarray  # (T,)
+    test_coarse: np.ndarray  # (T,)
+    fine_names: tuple[str, ...]
+    coarse_names: tuple[str, ...]
+    train_attributes: np.ndarray | None = None  # (N, A) float32
+    closed: tuple[str, ...] = ()  # folders below the root in which every image must be listed
 
 
 def names() -> list[str]:
