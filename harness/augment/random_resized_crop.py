@@ -15,6 +15,7 @@ from torch import Tensor
 
 from harness.augment import Drawn, _resample
 
+takes_sizes = True
 TRIES = 10  # torchvision's: boxes drawn before it falls back to the largest centred box of an allowed ratio
 
 
@@ -27,9 +28,16 @@ def draw(
     size: int | tuple[int, int],
     scale: tuple[float, float] = (0.2, 1.0),
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    sizes: Tensor | None = None,
 ) -> Drawn:
-    """Boxes with an area in `scale` (share of the image) and width / height in `ratio`. To (N, C, *size)."""
-    boxes = draw_boxes(count, height, width, generator, scale, ratio)
+    """Boxes with an area in `scale` (share of the image) and width / height in `ratio`. To (N, C, *size).
+
+    sizes: (N, 2) height and width of images in the middle of frames of `height` × `width`; None: they fill them.
+    """
+    if sizes is None:
+        sizes = torch.tensor([[height, width]]).expand(count, -1)
+    boxes = draw_boxes(sizes, generator, scale, ratio)
+    boxes[:, :2] += (torch.tensor([height, width]) - sizes) // 2
     return functools.partial(resize_boxes, size=size), (boxes,)
 
 
@@ -51,16 +59,12 @@ def resize_boxes(images: Tensor, boxes: Tensor, size: int | tuple[int, int]) -> 
 
 
 def draw_boxes(
-    count: int,
-    height: int,
-    width: int,
-    generator: torch.Generator,
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
+    sizes: Tensor, generator: torch.Generator, scale: tuple[float, float], ratio: tuple[float, float]
 ) -> Tensor:
-    """Boxes (top, left, height, width) as RandomResizedCrop.get_params draws them. (count, 4) int64."""
-    area, shape, down, right = torch.rand(4, count, TRIES, generator=generator, dtype=torch.float64)
-    area = height * width * (scale[0] + (scale[1] - scale[0]) * area)  # (count, TRIES)
+    """Boxes (top, left, height, width) as RandomResizedCrop.get_params draws them. sizes: (N, 2) int64. (N, 4) int64."""
+    height, width = sizes.to(torch.float64)[:, :, None].unbind(dim=1)  # (N, 1) each
+    area, shape, down, right = torch.rand(4, len(sizes), TRIES, generator=generator, dtype=torch.float64)
+    area = height * width * (scale[0] + (scale[1] - scale[0]) * area)  # (N, TRIES)
     low, high = math.log(ratio[0]), math.log(ratio[1])
     shape = torch.exp(low + (high - low) * shape)  # width / height
     box_width = torch.round(torch.sqrt(area * shape))
@@ -70,18 +74,17 @@ def draw_boxes(
     # A draw just below 1 can round up to free + 1.
     top = torch.minimum(torch.floor(down * (free_rows + 1)), free_rows)
     left = torch.minimum(torch.floor(right * (free_columns + 1)), free_columns)
-    boxes = torch.stack([top, left, box_height, box_width], dim=2)  # (count, TRIES, 4)
+    boxes = torch.stack([top, left, box_height, box_width], dim=2)  # (N, TRIES, 4)
     first = fits.to(torch.int64).argmax(dim=1)  # the first that fits
-    chosen = boxes[torch.arange(count), first].to(torch.int64)
-    centred = torch.tensor(centre_box(height, width, ratio))
-    return torch.where(fits.any(dim=1, keepdim=True), chosen, centred)
+    chosen = boxes[torch.arange(len(sizes)), first].to(torch.int64)
+    return torch.where(fits.any(dim=1, keepdim=True), chosen, centre_boxes(sizes, ratio))
 
 
-def centre_box(height: int, width: int, ratio: tuple[float, float]) -> tuple[int, int, int, int]:
-    """The fallback: the whole image, trimmed on one axis to the nearest allowed ratio. (top, left, height, width)."""
-    box_height, box_width = height, width
-    if width / height < min(ratio):
-        box_height = round(width / min(ratio))
-    elif width / height > max(ratio):
-        box_width = round(height * max(ratio))
-    return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
+def centre_boxes(sizes: Tensor, ratio: tuple[float, float]) -> Tensor:
+    """The fallback: the whole image, trimmed on one axis to the nearest allowed ratio. (N, 4) int64."""
+    height, width = sizes.to(torch.float64).unbind(dim=1)
+    low, high = min(ratio), max(ratio)
+    box_height = torch.where(width / height < low, torch.round(width / low), height).to(torch.int64)
+    box_width = torch.where(width / height > high, torch.round(height * high), width).to(torch.int64)
+    box = torch.stack([box_height, box_width], dim=1)
+    return torch.cat([(sizes - box) // 2, box], dim=1)

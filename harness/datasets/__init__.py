@@ -73,7 +73,9 @@ class ImageData:
     test_coarse: np.ndarray  # (T,) int64
     fine_names: tuple[str, ...]
     coarse_names: tuple[str, ...]
-    train_attributes: np.ndarray | None = None  # (N, A) float32, where the dataset has attributes and they were asked for
+    train_attributes: np.ndarray | None = (
+        None  # (N, A) float32, where the dataset has attributes and they were asked for
+    )
 
 
 @dataclass(frozen=True)

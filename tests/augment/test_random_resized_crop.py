@@ -104,6 +104,10 @@ def torchvision_boxes(count: int, height: int, width: int, scale=SCALE, ratio=RA
     return torch.tensor([RandomResizedCrop.get_params(image, list(scale), list(ratio)) for _ in range(count)])
 
 
+def sizes(count: int, height: int, width: int) -> torch.Tensor:
+    return torch.tensor([[height, width]]).expand(count, -1)
+
+
 def kolmogorov_smirnov(first: torch.Tensor, second: torch.Tensor) -> float:
     """The largest distance between two empirical distribution functions."""
     values = torch.cat([first, second]).unique()
@@ -117,7 +121,7 @@ def test_boxes_are_distributed_as_torchvisions(shape):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         theirs = torchvision_boxes(count, *shape).double()
-    ours = random_resized_crop.draw_boxes(count, *shape, torch.Generator().manual_seed(1), SCALE, RATIO).double()
+    ours = random_resized_crop.draw_boxes(sizes(count, *shape), torch.Generator().manual_seed(1), SCALE, RATIO).double()
     critical = 1.63 * math.sqrt(2 / count)  # at 1 %
     for column in range(4):
         assert kolmogorov_smirnov(ours[:, column], theirs[:, column]) < critical
@@ -130,7 +134,9 @@ def test_boxes_are_distributed_as_torchvisions(shape):
 
 def test_every_box_lies_inside_the_image():
     for height, width in [(32, 32), (7, 50)]:
-        boxes = random_resized_crop.draw_boxes(20000, height, width, torch.Generator().manual_seed(2), SCALE, RATIO)
+        boxes = random_resized_crop.draw_boxes(
+            sizes(20000, height, width), torch.Generator().manual_seed(2), SCALE, RATIO
+        )
         top, left, box_height, box_width = boxes.unbind(dim=1)
         assert (boxes[:, :2] >= 0).all()
         assert (boxes[:, 2:] >= 1).all()
@@ -141,7 +147,7 @@ def test_every_box_lies_inside_the_image():
 @pytest.mark.parametrize(("height", "width"), [(10, 100), (100, 10), (33, 32)])
 def test_the_fallback_is_torchvisions_centred_box(height, width):
     scale = (4.0, 5.0)  # larger than the image: no try can fit
-    ours = random_resized_crop.draw_boxes(5, height, width, torch.Generator(), scale, RATIO)
+    ours = random_resized_crop.draw_boxes(sizes(5, height, width), torch.Generator(), scale, RATIO)
     assert torch.equal(ours, torchvision_boxes(5, height, width, scale))
 
 
@@ -149,6 +155,6 @@ def test_boxes_take_a_fixed_number_of_draws():
     states = []
     for scale in (SCALE, (4.0, 5.0)):
         generator = torch.Generator().manual_seed(0)
-        random_resized_crop.draw_boxes(10, 32, 32, generator, scale, RATIO)
+        random_resized_crop.draw_boxes(sizes(10, 32, 32), generator, scale, RATIO)
         states.append(generator.get_state())
     assert torch.equal(*states)
