@@ -152,13 +152,41 @@ def compare(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Worksp
 
 @app.command()
 def data(
-    name: Annotated[str, typer.Argument(help="A dataset.")],
+    name: Annotated[str, typer.Argument(help="A dataset; list: all of them; coarsen: make coarse classes.")],
+    of: Annotated[str | None, typer.Argument(help="With coarsen: the dataset.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch what is missing.")] = False,
+    archive: Annotated[Path | None, typer.Option(help="Unpack the published archive that you fetched.")] = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Decode photographs now; checks that all can be read.")
+    ] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out photographs that cannot be read.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the decoded photographs against their digest.")
+    ] = False,
+    root: Annotated[Path | None, typer.Option(help="With folder: where your images are.")] = None,
+    groups: Annotated[int, typer.Option(help="With coarsen: how many coarse classes.")] = 10,
+    trial: Annotated[
+        str | None, typer.Option(help="With coarsen: whose features. Default: the dataset's attributes.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="With coarsen: the CSV to write.")] = Path("coarse.csv"),
+    set_: Set = None,
+    workspace: Workspace = None,
+    json: Json = False,
 ) -> None:
-    """Where a dataset's files are looked for, whether they are there and intact, how to get them."""
-    from harness import terminal
+    """The datasets: what they are, whether they are here and intact, how to get them; coarse classes from features."""
+    from harness import data_command
 
-    sys.exit(terminal.data(out, name, download))
+    given = [*(set_ or []), *([f"root={root}"] if root else [])]
+    if name == "list":
+        sys.exit(data_command.overview(out, json))
+    if name == "coarsen":
+        if of is None:
+            raise UsageError("harness data coarsen NAME: which dataset?")
+        sys.exit(data_command.coarsen(out, of, groups, trial, output, _folder(workspace), given))
+    asked = data_command.Asked(download, archive, decode, skip_unreadable, verify, given)
+    sys.exit(data_command.one(out, err, name, asked))
 
 
 @app.command()

@@ -4,6 +4,7 @@
 
 Settings come from, each layer over the one before: field default < dataset < method < preset < spec < `--set`.
 The defaults are the preset `paper`: what the paper's text says, and the released code wherever the text is silent.
+A file that a setting names enters the id by its content, not by its path.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from harness import datasets, errors, methods, presets
+from harness import datasets, errors, files, methods, presets
 from harness.errors import UsageError
 from harness.settings import Setting
 
@@ -52,9 +54,33 @@ class TrialConfig:
     projection_dimension: int = _setting(128, "width of a projection", at_least=1, group="bank")  # D; --dim
 
     encoder: str = _setting("resnet18", "the backbone", choices=("resnet18", "resnet34", "resnet50", "small"))
-    initialisation: str = _setting("imagenet", "initial encoder weights", choices=("imagenet", "random"))
+    initialisation: str = _setting("imagenet", "initial encoder weights", choices=("imagenet", "random", "checkpoint"))
+    checkpoint: str | None = _setting(
+        None,
+        "file of encoder weights, for initialisation=checkpoint",
+        kind=str,
+        optional=True,
+        path=True,
+        identity=False,
+    )
+    checkpoint_digest: str | None = _setting(None, "of that file; filled in", kind=str, optional=True)
     image_size: int = _setting(32, "pixels a side", at_least=4, at_most=1024)
+    stored_side: int = _setting(256, "even; shorter side that photographs are stored at", at_least=8, at_most=2048)
+    test_resize: str = _setting(
+        "shorter",
+        "test photographs: shorter side to image_size, squeezed to a square, or the centre of the shorter",
+        choices=("shorter", "square", "centre"),
+    )
     grouping: str = _setting("default", "which coarse classes, where a dataset has several")
+    coarse: str | None = _setting(
+        None,
+        "CSV or TOML file, fine class to coarse class, in place of a grouping",
+        kind=str,
+        optional=True,
+        path=True,
+        identity=False,
+    )
+    coarse_digest: str | None = _setting(None, "of that file; filled in", kind=str, optional=True)
     policy: str = _setting("released", "variant of AutoAugment's CIFAR-10 policy", choices=("released", "torchvision"))
     train_limit: int | None = _setting(None, "train on this many images only", kind=int, at_least=2, optional=True)
     test_limit: int | None = _setting(None, "test on this many images only", kind=int, at_least=2, optional=True)
@@ -87,16 +113,19 @@ class TrialConfig:
         None, "CPU threads of the trial", kind=int, at_least=1, optional=True, identity=False
     )
 
-    options: Mapping[str, Any] = field(default_factory=dict)  # settings that only this method has
+    options: Mapping[str, Any] = field(default_factory=dict)  # settings that only this method or dataset has
 
     def __post_init__(self) -> None:
         for name, setting in fields().items():
             object.__setattr__(self, name, setting.check(name, getattr(self, name)))
-        known = methods.options(self.method)
+        known = options_of(self.dataset, self.method)
         for name in self.options:
             if name not in known:
-                raise errors.unknown(f"option of the method {self.method}", name, known)
+                raise errors.unknown(f"option of {self.method} on {self.dataset}", name, known)
         checked = {name: known[name].check(name, value) for name, value in self.options.items()}
+        for name, value in checked.items():
+            if known[name].path and value is not None:
+                checked[name] = str(Path(value).expanduser().resolve())
         object.__setattr__(self, "options", checked)
         dataset = datasets.load(self.dataset)
         if self.grouping != "default" and self.grouping not in dataset.groupings:
@@ -105,7 +134,15 @@ class TrialConfig:
             raise UsageError(
                 "encoder='small' has no ImageNet weights: add --set initialisation=random, or choose a ResNet."
             )
-        images = min(self.train_limit or dataset.train_size, dataset.train_size)
+        if self.initialisation == "checkpoint" and not (self.checkpoint or self.checkpoint_digest):
+            raise UsageError("initialisation='checkpoint' needs its file: add --set checkpoint=FILE.")
+        if self.initialisation != "checkpoint" and self.checkpoint:
+            raise UsageError(f"checkpoint={self.checkpoint!r} needs --set initialisation=checkpoint.")
+        if self.stored_side % 2:
+            raise UsageError(f"stored_side={self.stored_side} must be even; try {self.stored_side + 1}.")
+        self._fill_digest("checkpoint", True)
+        self._fill_digest("coarse", self.label_source == "coarse")
+        images = min((size for size in (self.train_limit, dataset.train_size) if size), default=math.inf)
         if self.batch_size > images:
             raise UsageError(
                 f"batch_size={self.batch_size} is more than the {images} training images; try "
@@ -117,10 +154,37 @@ class TrialConfig:
                 f"one batch; try bank_size={self.batch_size} or more."
             )
 
+    def _fill_digest(self, name: str, matters: bool) -> None:
+        """The digest of the file that a setting names, unless it is known, as in a trial that was written."""
+        path = getattr(self, name)
+        if path and matters and getattr(self, f"{name}_digest") is None:
+            object.__setattr__(self, name, str(Path(path).expanduser().resolve()))
+            object.__setattr__(self, f"{name}_digest", files.digest(Path(path).expanduser(), name))
+
+    @property
+    def method_options(self) -> dict[str, Any]:
+        """The options that its method takes."""
+        return {name: value for name, value in self.options.items() if name in methods.options(self.method)}
+
+    @property
+    def dataset_options(self) -> dict[str, Any]:
+        """The options that its dataset takes."""
+        return {name: value for name, value in self.options.items() if name in datasets.options(self.dataset)}
+
+    @property
+    def label_source(self) -> str | None:
+        """Which labels its method trains on: "coarse", "fine" or None."""
+        return methods.load(self.method).label_source
+
+    @property
+    def needs_attributes(self) -> bool:
+        """Whether its method trains on attributes of the images, too."""
+        return getattr(methods.load(self.method), "needs_attributes", False)
+
     @property
     def uses(self) -> frozenset[str]:
         """The groups of settings that matter to this trial's method."""
-        return methods.uses(self.method, dict(self.options))
+        return methods.uses(self.method, self.method_options)
 
     def replace(self, **changes: Any) -> TrialConfig:
         """A copy with other settings, validated again."""
@@ -136,14 +200,18 @@ class TrialConfig:
         simpler = module.reduces_to(self.weight, self.temperature) if hasattr(module, "reduces_to") else None
         if simpler:
             name, changes = simpler
-            return self.replace(method=name, options={}, **changes).canonical()
+            return self.replace(method=name, options=self.dataset_options, **changes).canonical()
         unused = {
             name: setting.default
             for name, setting in fields().items()
             if setting.group is not None and setting.group not in self.uses
         }
+        if not datasets.of_photographs(self.dataset):
+            unused |= {name: fields()[name].default for name in ("stored_side", "test_resize")}
         if module.label_source != "coarse":
-            unused["grouping"] = "default"
+            unused |= {"grouping": "default", "coarse_digest": None}
+        elif self.coarse_digest:
+            unused["grouping"] = "default"  # the file takes its place
         elif self.grouping == datasets.load(self.dataset).groupings[0]:
             unused["grouping"] = "default"  # named or not, it is the same one
         return self.replace(**unused)
@@ -156,8 +224,12 @@ class TrialConfig:
             for name, setting in fields().items()
             if setting.identity and getattr(trial, name) != setting.default
         }
-        known = methods.options(trial.method)
-        settings |= {name: value for name, value in trial.options.items() if value != known[name].default}
+        known = options_of(trial.dataset, trial.method)
+        settings |= {
+            name: value
+            for name, value in trial.options.items()
+            if known[name].identity and value != known[name].default
+        }
         return settings | {
             "dataset": trial.dataset,
             "method": trial.method,
@@ -194,11 +266,18 @@ def from_dict(settings: Mapping[str, Any]) -> TrialConfig:
     return TrialConfig(**settings)
 
 
+def options_of(dataset: str, method: str) -> dict[str, Setting]:
+    """The settings that only this dataset and this method have."""
+    return {**datasets.options(dataset), **methods.options(method)}
+
+
 def known_settings() -> dict[str, Setting]:
-    """Every name that `--set` takes: the common settings and the options of all methods."""
+    """Every name that `--set` takes: the common settings and the options of all methods and datasets."""
     found = {name: setting for name, setting in fields().items() if name not in ("dataset", "method", "seed")}
     for method in methods.names():
         found |= methods.options(method)
+    for dataset in datasets.names():
+        found |= datasets.options(dataset)
     return found
 
 
@@ -211,7 +290,10 @@ def resolve(
     spec: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> TrialConfig:
-    """One trial out of all layers of settings. An option of another method is passed over, an unknown name an error."""
+    """One trial out of all layers of settings.
+
+    An option of another method or dataset is passed over, an unknown name an error.
+    """
     layers = [
         datasets.load(dataset).settings,
         getattr(methods.load(method), "settings", {}),
@@ -227,10 +309,11 @@ def resolve(
                 raise errors.unknown("setting", name, known)
             known[name].check(name, value)
             merged[name] = value
-    if "grouping" in merged:
-        merged["grouping"] = presets.grouping(preset, merged["grouping"])
+    merged["grouping"] = presets.grouping(preset, dataset, merged.get("grouping", "default"))
     common = {name: value for name, value in merged.items() if name in fields()}
-    own = {name: value for name, value in merged.items() if name in methods.options(method)}
+    own = {name: value for name, value in merged.items() if name in options_of(dataset, method)}
+    if not common.get("coarse") and (beside := datasets.default_coarse(dataset, own)):
+        common["coarse"] = str(beside)
     return TrialConfig(dataset=dataset, method=method, seed=seed, options=own, **common)
 
 

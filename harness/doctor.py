@@ -63,7 +63,7 @@ def run(out: Console, workspace: Path, as_json: bool) -> int:
 def _summary(name: str) -> str:
     states = [state.state for state in datasets.states(name)]
     if "missing" in states:
-        return f"missing; harness data {name} --download"
+        return f"missing; harness data {name}"
     if "differs" in states:
         return "there, but not the published files"
     return "there and intact" if states else "comes with a library"

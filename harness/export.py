@@ -79,7 +79,8 @@ def load_encoder(workspace: Path, name: str) -> tuple[torch.nn.Module, TrialConf
     state = trials.state(directory)
     if state.state != "done":
         raise UsageError(f"trial {trial.trial_id} is {state.state}: only a finished trial has a trained encoder.")
-    fresh = trial.replace(initialisation="random")  # its weights are replaced at once
+    # its weights are replaced at once
+    fresh = trial.replace(initialisation="random", checkpoint=None, checkpoint_digest=None)
     encoder, _ = build_encoder(fresh, len(datasets.load(trial.dataset).mean))
     path = directory / trials.ENCODER
     if not path.is_file():
@@ -95,7 +96,7 @@ def model_card(trial: TrialConfig, result: dict[str, Any]) -> str:
     """What the encoder is, how good it is, how to load it."""
     module = datasets.load(trial.dataset)
     last = result["metrics"][-1]
-    recall = "\n".join(f"| {name[10:]} | {100 * last[name]:.2f} |" for name in last if name.startswith("recall_at_"))
+    recall = "\n".join(f"| {k} | {100 * value:.2f} |" for k, value in trials.recalls(last).items())
     settings = "\n".join(f"| {name} | {value} |" for name, value in trial.identity().items())
     small = "" if trial.encoder != "small" else " A small encoder for demonstrations, not the paper's network."
     return f"""# {methods.load(trial.method).title} encoder ({trial.encoder}) trained on {module.title}
@@ -122,7 +123,8 @@ from harness.training.encoder import build_encoder
 from safetensors.torch import load_file
 import json
 
-trial = from_dict(json.load(open("config.json"))).replace(initialisation="random")
+settings = json.load(open("config.json")) | {{"initialisation": "random", "checkpoint": None}}
+trial = from_dict(settings)
 encoder, feature_dimension = build_encoder(trial, channels={len(module.mean)})
 encoder.load_state_dict(load_file("encoder.safetensors"))
 encoder.eval()

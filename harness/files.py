@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import os
 import time
@@ -34,6 +36,21 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Replace a JSON file at once."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def digest(path: Path, setting: str) -> str:
+    """16 hex digits of a file's content. Raises UsageError, naming the setting, where there is no such file."""
+    try:
+        state = path.stat()
+        return _digest(path, state.st_mtime_ns, state.st_size)
+    except OSError as error:
+        raise UsageError(f"{setting}={str(path)!r} cannot be read: {error.strerror}.") from None
+
+
+@functools.cache  # a sweep asks for the same file once a trial
+def _digest(path: Path, changed: int, size: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def check_writable(path: Path, option: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from harness import benchmarks, datasets, trials
 from harness import spec as specs
 from harness import workspace as workspaces
 from harness.config import TrialConfig
+from harness.errors import MissingData
 from harness.spec import SweepSpec
 from harness.trials import TrialState
 
@@ -44,12 +45,25 @@ def load_spec(name: str, overrides: Sequence[str], seeds: int | None, workspace:
     loaded = specs.load(name, overrides=overrides, seeds=seeds)
     if "data_digest" in loaded.overrides:
         return loaded
-    found = datasets.states(loaded.dataset)
-    missing = any(state.state == "missing" for state in found)
-    digest = workspaces.saved_digest(workspace, loaded) if missing else datasets.local_digest(loaded.dataset)
+    digest = _local_digest(loaded, workspace)
     if digest is None:
         return loaded
     return dataclasses.replace(loaded, settings={**loaded.settings, "data_digest": digest})
+
+
+def _local_digest(spec: SweepSpec, workspace: Path) -> str | None:
+    """Of the data that is here; of that which the sweep ran on, where it is not here any more."""
+    given = {**spec.settings, **spec.overrides}
+    options = {name: value for name, value in given.items() if name in datasets.options(spec.dataset)}
+    try:
+        if all(state.state != "missing" for state in datasets.states(spec.dataset)):
+            return datasets.local_digest(spec.dataset, options)
+    except MissingData:
+        saved = workspaces.saved_digest(workspace, spec)
+        if saved is None:
+            raise
+        return saved
+    return workspaces.saved_digest(workspace, spec)
 
 
 def plan(spec: SweepSpec, workspace: Path) -> list[Planned]:
@@ -88,7 +102,7 @@ def estimate(planned: Sequence[Planned], workspace: Path) -> Estimate:
             known, from_bench = [found[0]], from_bench + 1
         if not known:
             return Estimate(None, device, f"no finished {entry.trial.method} with {entry.trial.encoder} to go by")
-        images = min(entry.trial.train_limit or math.inf, datasets.load(entry.trial.dataset).train_size)
+        images = datasets.train_size(entry.trial) or _images_listed(entry.trial)
         left = 1 - entry.state.epoch / entry.trial.epochs
         seconds += statistics.median(known) * images * entry.trial.epochs * left
         used = max(used, len(known))
@@ -96,6 +110,11 @@ def estimate(planned: Sequence[Planned], workspace: Path) -> Estimate:
     if from_bench:
         basis = f"{from_bench} of {len(todo)} trainings by the steps of `harness bench`, without evaluation"
     return Estimate(seconds / 3600, device, basis, device_type == "cuda")
+
+
+def _images_listed(trial: TrialConfig) -> int:
+    """Training images of the user's own data."""
+    return min(len(datasets.listing(trial).train_paths), trial.train_limit or sys.maxsize)
 
 
 def to_dict(spec: SweepSpec, planned: Sequence[Planned], guess: Estimate) -> dict[str, Any]:

@@ -35,8 +35,9 @@ def departures(spec: SweepSpec) -> list[Departure]:
                 paper = "the published files" if name == "data_digest" else _paper(name, setting.default)
                 found[name, ran] = Departure(name, _shown(ran), paper, reason)
         for name, value in trial.options.items():
-            default = methods.options(trial.method)[name].default
-            if value != default:
+            known = config.options_of(trial.dataset, trial.method)[name]
+            default = known.default
+            if known.identity and value != default:
                 found[name, value] = Departure(name, value, default)
     return list(found.values())
 
@@ -92,7 +93,7 @@ def _ran(spec: SweepSpec, name: str | None, setting: str) -> str:
     if name is None:
         return f"0–{spec.seeds - 1}, {spec.seeds} runs" if setting == "seeds" else presets.epoch_rule(spec.preset)
     values = {
-        str(_shown(getattr(trial, name)))
+        str(_shown(datasets.group_name(trial) if name == "grouping" else getattr(trial, name)))
         for trial in spec.trials()
         if (config.fields()[name].group is None or config.fields()[name].group in trial.uses)
         and (name != "grouping" or methods.load(trial.method).label_source == "coarse")

@@ -23,6 +23,7 @@ class Setting:
     optional: bool = False  # None is allowed and written "none"
     group: str | None = None  # it matters only to methods that use this group
     identity: bool = True  # False: it says how or where a trial runs, not which trial it is
+    path: bool = False  # of a file or folder; in a sweep's file relative to that file
 
     def check(self, name: str, value: Any) -> Any:
         """The value, as this setting's kind. Raises UsageError that says what was got and what is allowed."""

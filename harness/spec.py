@@ -180,6 +180,7 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
         if "," in value and not any(name in entry for entry in content["cells"]):
             raise UsageError(f"--set {name}={value}: no [[cells]] of {path.name} varies {name}; give one value.")
     datasets.load(content["dataset"])
+    settings = {name: _below(path, name, value) for name, value in content.get("settings", {}).items()}
     presets.overrides(content.get("preset", "paper"), content["dataset"])
     spec = SweepSpec(
         name=path.stem,
@@ -188,7 +189,7 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
         title=content.get("title", path.stem),
         preset=content.get("preset", "paper"),
         seeds=wanted,
-        settings=content.get("settings", {}),
+        settings=settings,
         published=content.get("published"),
         overrides=overrides,
         default_seeds=default_seeds,
@@ -198,6 +199,14 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
     except UsageError as error:
         raise UsageError(f"{path.name}: {error}") from None
     return spec
+
+
+def _below(path: Path, name: str, value: Any) -> Any:
+    """The value of a setting of a sweep's file; a file or folder that it names lies beside that file."""
+    setting = config.known_settings().get(name)
+    if setting is None or not setting.path or not isinstance(value, str):
+        return value
+    return str((path.resolve().parent / Path(value).expanduser()).resolve())
 
 
 def _values(value: Any) -> list[Any]:

@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import datasets, protocol
+from harness import protocol
 from harness import workspace as workspaces
 from harness.compare import Compared
-from harness.errors import UsageError
 from harness.plan import Estimate, Planned, to_dict
 from harness.spec import SweepSpec
 
@@ -149,40 +148,6 @@ def comparison(out: Console, spec: SweepSpec, found: Sequence[Compared], as_json
     if missing:
         out.print(f"{missing} of {len(rows)} cells are not trained yet.")
     return 1 if missing else 0
-
-
-def data(out: Console, name: str, download: bool) -> int:
-    """A dataset's files. 0 where they are all there."""
-    module = datasets.load(name)
-    found = datasets.states(name)
-    if download and any(state.state == "missing" for state in found):
-        root = datasets.roots()[0]
-        out.print(f"fetching {getattr(module, 'url', name)} into {root} …", soft_wrap=True)
-        try:
-            module.download(root)
-        except OSError as error:
-            raise UsageError(
-                f"the download failed ({error}). Fetch the file yourself and unpack it in {root}."
-            ) from None
-        found = datasets.states(name)
-    out.print(f"[bold]{module.title}[/bold]: {module.train_size:,} training and {module.test_size:,} test images")
-    out.print(f"Source: {module.source}", soft_wrap=True)
-    out.print(f"Coarse groupings: {', '.join(module.groupings)}")
-    if not found:
-        out.print("[green]Nothing to get:[/green] it comes with a library.")
-        return 0
-    out.print(
-        f"Looked for in: {', '.join(map(str, datasets.roots()))} (set HARNESS_DATA to name another)", soft_wrap=True
-    )
-    for state in found:
-        colour = {"intact": "green", "differs": "yellow", "missing": "red"}[state.state]
-        out.print(f"  [{colour}]{state.state:8}[/] {state.path}", soft_wrap=True)
-    if any(state.state == "missing" for state in found):
-        out.print(f"Get it with: harness data {name} --download   ({module.url})", soft_wrap=True)
-        return 1
-    if any(state.state == "differs" for state in found):
-        out.print("Files that differ from the published ones still train, as other trials, and reports say so.")
-    return 0
 
 
 def clean(out: Console, spec: SweepSpec, workspace: Path, yes: bool) -> None:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from harness import config, datasets, lease, spec, trials
 from harness.config import TrialConfig
+from harness.decode_display import decoded
 
 PLAIN_SECONDS = 60  # between lines where there is no terminal
 
@@ -34,6 +35,7 @@ def run(
         )
     from harness.training import Stopped, TrainingFailed, train
 
+    decoded(err, trial)
     try:
         with _Bar(err, trial) as bar:
             result = train(trial, directory, bar.report, bar.on_step)
@@ -52,7 +54,7 @@ def run(
     for note in result["notes"]:
         err.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
     last = result["metrics"][-1]
-    shown = ", ".join(f"Recall@{name[10:]} {100 * last[name]:.2f} %" for name in last if name.startswith("recall_at_"))
+    shown = ", ".join(f"Recall@{k} {100 * value:.2f} %" for k, value in trials.recalls(last).items())
     out.print(f"epoch {last['epoch']}: {shown}", soft_wrap=True)
     return 0
 
@@ -60,7 +62,8 @@ def run(
 def resolve(dataset: str, method: str, texts: Sequence[str], seed: int, preset: str) -> TrialConfig:
     """The canonical trial that a command line means, on the data that is here."""
     overrides: dict[str, Any] = spec.parse_overrides(texts)
-    digest = None if "data_digest" in overrides else datasets.local_digest(dataset)
+    options = {name: value for name, value in overrides.items() if name in datasets.options(dataset)}
+    digest = None if "data_digest" in overrides else datasets.local_digest(dataset, options)
     if digest:
         overrides["data_digest"] = digest
     return config.resolve(dataset, method, seed=seed, preset=preset, overrides=overrides).canonical()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,17 @@ def read_result(path: Path) -> dict[str, Any]:
         if name not in content:
             raise DamagedFile(f"{path / RESULT} is damaged: it has no {name}")
     return content
+
+
+def recalls(line: Mapping[str, Any]) -> dict[int, float]:
+    """Recall@K of an evaluation's line, by K."""
+    names = [name for name in line if name.removeprefix("recall_at_").isdigit()]
+    return {int(name.removeprefix("recall_at_")): line[name] for name in names}
+
+
+def within_metric(k: int, grouping: str) -> str:
+    """The name of Recall@K among the test images of the same coarse class."""
+    return f"recall_at_{k}_within_{grouping}"
 
 
 def find(workspace: Path) -> Iterator[Path]:

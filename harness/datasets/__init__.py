@@ -13,12 +13,17 @@ A dataset file declares, without importing torch:
     how_to_get  a sentence
     views       (trial) -> {"strong": recipe, "weak": recipe}, recipes for `harness.augment.augment`
     options     settings of its own, {name: harness.settings.Setting} (may be left out)
+    coarse_of_fine  (grouping) -> a coarse class for each fine one, for a `read` with several groupings
+    default_coarse  (options) -> the file that `coarse` means where it is not set (may be left out)
 
 and it brings `files() -> tuple[DataFile, ...]` (empty where it needs none) and one of
 
     read(root, grouping) -> ImageData      a dataset of small images, whole in memory
     listing(root, grouping, *, attributes, **options) -> Listing   photographs in files, decoded once by `_photographs`;
                                            it fills in the attributes, if it has any, only where they are asked for
+
+A listing whose coarse classes are not known has no `coarse_names`. `local_digest(options)` takes the place of the files'
+md5s where the data is the user's own,
 
 and `download(root)` where a public download exists.
 """
@@ -29,18 +34,23 @@ import dataclasses
 import hashlib
 import importlib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness import errors, resources
+from harness.datasets import _coarse, _unreadable
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.config import TrialConfig
     from harness.datasets._photographs import Photographs
+    from harness.settings import Setting
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -73,9 +83,9 @@ class ImageData:
     test_coarse: np.ndarray  # (T,) int64
     fine_names: tuple[str, ...]
     coarse_names: tuple[str, ...]
-    train_attributes: np.ndarray | None = (
-        None  # (N, A) float32, where the dataset has attributes and they were asked for
-    )
+    train_attributes: np.ndarray | None = None  # (N, A) float32, where they are there and asked for
+    test_groups: Mapping[str, np.ndarray] = field(default_factory=dict)  # (T,) coarse classes, by grouping
+    open_set: bool = False  # the test classes are other ones than those of training
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,7 @@ class Listing:
     coarse_names: tuple[str, ...]
     train_attributes: np.ndarray | None = None  # (N, A) float32
     closed: tuple[str, ...] = ()  # folders below the root in which every image must be listed
+    open_set: bool = False  # the test classes are other ones; `fine_names` are those of training
 
 
 def names() -> list[str]:
@@ -107,6 +118,33 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"harness.datasets.{name}")
 
 
+def options(name: str) -> dict[str, Setting]:
+    """The settings that only this dataset has."""
+    return getattr(load(name), "options", {})
+
+
+def of_photographs(name: str) -> bool:
+    """Whether the dataset's images are photographs of any size, which are decoded once and stored."""
+    return hasattr(load(name), "listing")
+
+
+def default_coarse(name: str, given: Mapping[str, Any]) -> Path | None:
+    """The file with coarse classes that lies beside the user's own images."""
+    module = load(name)
+    return module.default_coarse(given) if hasattr(module, "default_coarse") else None
+
+
+def group_name(trial: TrialConfig) -> str:
+    """How metrics name the coarse classes of a trial."""
+    return _coarse.group_name(Path(trial.coarse)) if trial.coarse else _grouping(trial)
+
+
+def train_size(trial: TrialConfig) -> int | None:
+    """How many images the trial trains on; None where only reading the data tells."""
+    known = [size for size in (load(trial.dataset).train_size, trial.train_limit) if size is not None]
+    return min(known) if load(trial.dataset).train_size is not None else None
+
+
 def roots() -> list[Path]:
     """The folders in which data is looked for, first match first."""
     named = os.environ.get("HARNESS_DATA")
@@ -116,19 +154,23 @@ def roots() -> list[Path]:
 
 def states(name: str) -> list[FileState]:
     """Each published file of a dataset: intact, different or missing, in the first folder that holds any of them."""
-    files = load(name).files()
-    holding = [root for root in roots() if any((root / file.path).is_file() for file in files)]
-    root = (holding or roots())[0]
-    return [_state(file, root / file.path) for file in files]
+    return [_state(file, root_of(name) / file.path) for file in load(name).files()]
 
 
-def local_digest(name: str) -> str | None:
-    """The digest of the local files where they are complete but not the published ones, otherwise None."""
+def local_digest(name: str, options: Mapping[str, Any]) -> str | None:
+    """The digest of the local files where they are complete but not the published ones, otherwise None.
+
+    `options` are the dataset's own settings. A dataset without some unreadable photographs is another one, too.
+    """
+    module = load(name)
+    if hasattr(module, "local_digest"):
+        return module.local_digest(options)
     found = states(name)
     if not found or any(state.state == "missing" for state in found):
         return None
-    digest = digest_of([str(state.md5) for state in found])
-    return digest if digest != load(name).digest else None
+    left_out = _unreadable.names(root_of(name), name) if of_photographs(name) else ()
+    digest = digest_of([str(state.md5) for state in found] + sorted(left_out))
+    return digest if digest != module.digest else None
 
 
 def digest_of(md5s: list[str]) -> str:
@@ -136,16 +178,105 @@ def digest_of(md5s: list[str]) -> str:
     return hashlib.sha256(" ".join(md5s).encode()).hexdigest()[:16]
 
 
-def read(trial: TrialConfig) -> ImageData:
-    """The trial's images and labels, within its limits. Raises MissingData that says where they were looked for."""
+def read(trial: TrialConfig, progress: Progress | None = None) -> ImageData:
+    """The trial's images and labels, within its limits. Raises MissingData that says where they were looked for.
+
+    Photographs that have not been decoded yet are; `progress(done, all)` is told.
+    """
     module = load(trial.dataset)
-    found = states(trial.dataset)
-    missing = [state for state in found if state.state == "missing"]
+    if of_photographs(trial.dataset):
+        data = _photographed(trial, listing(trial), progress)
+    else:
+        data = module.read(_found_root(trial.dataset), _grouping(trial))
+        groups = {
+            name: module.coarse_of_fine(name)[data.test_fine] if name != _grouping(trial) else data.test_coarse
+            for name in _groupings(trial)
+        }
+        data = dataclasses.replace(data, test_groups=groups)
+    if trial.coarse:
+        data = _coarse.applied(data, trial)
+    if not data.coarse_names and trial.label_source == "coarse":
+        raise errors.UsageError(
+            f"{trial.method} trains on coarse classes and {trial.dataset} has none: add --set coarse=FILE, a CSV with the "
+            "columns fine,coarse."
+        )
+    return _limited(data, trial.train_limit, trial.test_limit)
+
+
+def listing(trial: TrialConfig) -> Listing:
+    """The trial's photographs without those that are left out as unreadable, before any limit."""
+    module, root = load(trial.dataset), _found_root(trial.dataset)
+    found = module.listing(root, _grouping(trial), attributes=trial.needs_attributes, **trial.dataset_options)
+    return _unreadable.without(found, _unreadable.names(found.root, trial.dataset))
+
+
+def leave_out(trial: TrialConfig, paths: Iterable[str]) -> Path:
+    """Photographs that the trial's dataset goes without from now on. The file that names them."""
+    return _unreadable.add(listing(trial).root, trial.dataset, paths)
+
+
+def cache_folder(trial: TrialConfig, *, verify: bool = False) -> Path:
+    """Where the trial's photographs are kept decoded; `verify` reads them all. Raises UsageError where they are not whole."""
+    from harness.datasets import _photographs
+
+    found = listing(trial)
+    return _photographs.folder_of(found.root, (*found.train_paths, *found.test_paths), trial.stored_side, verify=verify)
+
+
+def root_of(name: str) -> Path:
+    """The data folder that holds any of a dataset's files, or else the first."""
+    files = load(name).files()
+    holding = [root for root in roots() if any((root / file.path).is_file() for file in files)]
+    return (holding or roots())[0]
+
+
+def _found_root(name: str) -> Path:
+    missing = [state for state in states(name) if state.state == "missing"]
     if missing:
-        raise missing_error(trial.dataset, missing)
-    root = found[0].path.parents[len(Path(found[0].file.path).parts) - 1] if found else Path()
-    grouping = module.groupings[0] if trial.grouping == "default" else trial.grouping
-    return _limited(module.read(root, grouping), trial.train_limit, trial.test_limit)
+        raise missing_error(name, missing)
+    return root_of(name)
+
+
+def _grouping(trial: TrialConfig) -> str:
+    return load(trial.dataset).groupings[0] if trial.grouping == "default" else trial.grouping
+
+
+def _groupings(trial: TrialConfig) -> tuple[str, ...]:
+    """By which coarse classes the trial's test images are looked at: its own, or all where it trains on none."""
+    if trial.label_source == "coarse":
+        return () if trial.coarse else (_grouping(trial),)
+    return load(trial.dataset).groupings
+
+
+def _photographed(trial: TrialConfig, found: Listing, progress: Progress | None) -> ImageData:
+    """Photographs as the trial has them, decoded where they have not been."""
+    from harness.datasets import _photographs
+
+    paths = (*found.train_paths, *found.test_paths)
+    extra = _photographs.unlisted(found.root, found.closed, paths)
+    if extra:
+        raise errors.UsageError(
+            f"{found.root / extra[0]} and {len(extra) - 1} more are no part of {trial.dataset}: move them out of its folders."
+        )
+    images = _photographs.load(found.root, paths, trial.stored_side, progress, name=trial.dataset)
+    count = len(found.train_paths)
+    groups = {}
+    for name in _groupings(trial) if found.coarse_names else ():
+        other = found if name == _grouping(trial) else listing(trial.replace(grouping=name))
+        groups[name] = other.test_coarse
+    return ImageData(
+        train_images=images.take(range(count)),
+        train_fine=found.train_fine,
+        train_coarse=found.train_coarse,
+        test_images=images.take(range(count, len(paths))),
+        test_fine=found.test_fine,
+        test_coarse=found.test_coarse,
+        fine_names=found.fine_names,
+        coarse_names=found.coarse_names,
+        train_attributes=found.train_attributes,
+        test_groups=groups,
+        open_set=found.open_set,
+    )
 
 
 def missing_error(name: str, missing: list[FileState]) -> errors.MissingData:
@@ -153,9 +284,13 @@ def missing_error(name: str, missing: list[FileState]) -> errors.MissingData:
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     return errors.MissingData(
         f"the dataset {name} is not complete: {missing[0].file.path}{more} is missing. Looked in "
-        f"{', '.join(map(str, roots()))}. Get it with `harness data {name} --download`, or set HARNESS_DATA to the folder "
-        "that holds it."
+        f"{', '.join(map(str, roots()))}. {_how(name)} Or set HARNESS_DATA to the folder that holds it."
     )
+
+
+def _how(name: str) -> str:
+    module = load(name)
+    return f"Get it with `harness data {name} --download`." if module.url else f"To get it, {module.how_to_get}"
 
 
 def _state(file: DataFile, path: Path) -> FileState:
@@ -173,8 +308,15 @@ def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -
     changes: dict[str, Any] = {}
     for split, limit in (("train", train_limit), ("test", test_limit)):
         count = len(getattr(data, f"{split}_fine"))
-        if limit is not None and limit < count:
-            kept = np.sort(np.random.default_rng(0).permutation(count)[:limit])
-            for part in ("images", "fine", "coarse"):
-                changes[f"{split}_{part}"] = getattr(data, f"{split}_{part}")[kept]
+        if limit is None or limit >= count:
+            continue
+        kept = np.sort(np.random.default_rng(0).permutation(count)[:limit])
+        images = getattr(data, f"{split}_images")
+        changes[f"{split}_images"] = images[kept] if isinstance(images, np.ndarray) else images.take(kept)
+        for part in ("fine", "coarse"):
+            changes[f"{split}_{part}"] = getattr(data, f"{split}_{part}")[kept]
+        if split == "test":
+            changes["test_groups"] = {name: groups[kept] for name, groups in data.test_groups.items()}
+        elif data.train_attributes is not None:
+            changes["train_attributes"] = data.train_attributes[kept]
     return dataclasses.replace(data, **changes)

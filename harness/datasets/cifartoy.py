@@ -52,17 +52,22 @@ def read(root: Path, grouping: str) -> ImageData:
     train = [_cifar.read_pickle(folder / f"data_batch_{number}") for number in range(1, 6)]
     train_images, train_fine = _eight_classes(train)
     test_images, test_fine = _eight_classes([_cifar.read_pickle(folder / "test_batch")])
-    coarse_of_fine = np.array([0 if name in CLASS_A[grouping] else 1 for name in CLASSES])
+    coarse = coarse_of_fine(grouping)
     return ImageData(
         train_images=train_images,
         train_fine=train_fine,
-        train_coarse=coarse_of_fine[train_fine],
+        train_coarse=coarse[train_fine],
         test_images=test_images,
         test_fine=test_fine,
-        test_coarse=coarse_of_fine[test_fine],
+        test_coarse=coarse[test_fine],
         fine_names=CLASSES,
         coarse_names=("A", "B"),
     )
+
+
+def coarse_of_fine(grouping: str) -> np.ndarray:
+    """0 for class A, 1 for class B. (8,)"""
+    return np.array([0 if name in CLASS_A[grouping] else 1 for name in CLASSES])
 
 
 def download(root: Path) -> None:

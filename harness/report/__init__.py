@@ -11,9 +11,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import compare, files, plan, results, tracking, trials
+from harness import compare, datasets, files, plan, results, tracking, trials
 from harness import workspace as workspaces
-from harness.report.content import RECALLS, Content
+from harness.report.content import RECALL_AT, RECALLS, Content
 from harness.spec import SweepSpec
 
 
@@ -62,7 +62,16 @@ def gather(spec: SweepSpec, workspace: Path) -> Content:
     summaries = compare.summarise(spec, workspace, RECALLS)
     compared = [compare.compared(spec, summary) for summary in summaries]
     best = results.best_on_test(summaries)
-    return Content(spec, compared, best, ids, len(finished), len(planned))
+    return Content(spec, compared, best, ids, len(finished), len(planned), _within(spec, workspace))
+
+
+def _within(spec: SweepSpec, workspace: Path) -> dict[tuple[str, int], results.Summary]:
+    """Recall among test images of the same coarse class, by the sweep's own coarse classes."""
+    on_coarse = [trial for trial in spec.trials() if trial.label_source == "coarse"]
+    group = datasets.group_name((on_coarse or spec.trials())[0])
+    names = {trials.within_metric(k, group): k for k in RECALL_AT}
+    found = compare.summarise(spec, workspace, tuple(names))
+    return {(summary.cell.label, names[summary.metric]): summary for summary in found}
 
 
 def record(spec: SweepSpec, workspace: Path, folder: Path, uri: str | None) -> str | None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from harness import protocol
 from harness.compare import Compared
 from harness.report.table import Entry
+from harness.results import Summary
 from harness.spec import Cell, SweepSpec
 
+RECALL_AT = (1, 2, 5, 10)
 RECALLS = ("recall_at_1", "recall_at_2", "recall_at_5", "recall_at_10")
 ORDER = ("selfcon", "grafit", "supcon", "coins", "supce", "supfine", "nnclr", "ascl", "maskcon")  # the paper's
 
@@ -24,6 +26,7 @@ class Content:
     trial_ids: dict[str, tuple[str, ...]]  # finished trials, by cell label
     done: int
     trainings: int
+    within: dict[tuple[str, int], Summary]  # recall inside the coarse class, by cell label and K
 
     def entry(self, cell: Cell, metric: str) -> Entry:
         """Ours, as a table's entry."""
@@ -32,6 +35,14 @@ class Content:
             return Entry(missing=True)
         few = f" [{found.runs} of {found.runs + found.missing}]" if found.missing else ""
         return Entry(found.ours, found.deviation, text=few, trials=self.trial_ids[cell.label])
+
+    def entry_within(self, cell: Cell, k: int) -> Entry:
+        """Recall inside the coarse class, as a table's entry."""
+        found = self.within[cell.label, k]
+        if found.mean is None:
+            return Entry(missing=True)
+        deviation = None if found.deviation is None else 100 * found.deviation
+        return Entry(100 * found.mean, deviation, trials=found.trial_ids)
 
     def find(self, cell: Cell, metric: str) -> Compared:
         """The comparison of one cell and metric."""

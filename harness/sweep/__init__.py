@@ -11,8 +11,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from harness import tracking, trials
 from harness import workspace as workspaces
+from harness.decode_display import decoded
 from harness.errors import UsageError
 from harness.plan import Planned, plan
 from harness.spec import SweepSpec
@@ -92,6 +95,7 @@ def _train(
     from harness.sweep import preflight, ray_trials
 
     preflight.check(spec, workspace, todo)
+    decoded(Console(stderr=True), todo[0].trial)  # now, not by the first trials all at once
     workspaces.save_spec(workspace, spec)
     ray_trials.train_all(todo, workspace, resources, on_done=lambda directory: mirror.add([directory.name]))
 

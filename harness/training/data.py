@@ -1,4 +1,8 @@
-"""The images on the trial's device, and its batches of augmented views."""
+"""A trial's images, and its batches of augmented views.
+
+Small images are on the device, whole. Photographs stay in their cache; their batches are gathered while the one before
+them is trained on.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from torch import Tensor
 from harness import augment, datasets
 from harness.config import TrialConfig
 from harness.datasets import ImageData
-from harness.devices import send
 from harness.seeds import generator
+from harness.training.images import gathered, images_on
 
 # On CUDA: batches augmented in one go, up to so many pixels. A recipe is many small kernels, and launching them costs the
 # host the same for one batch as for eight. A CPU gains nothing (CIFAR-100, batches of 128: 0.43 s for 32 either way).
@@ -39,10 +43,12 @@ class TrialData:
         loaded, module = loaded or datasets.read(trial), datasets.load(trial.dataset)
         self.trial = trial
         self.recipes = module.views(trial)
-        self.train_images = torch.from_numpy(loaded.train_images).to(device)  # (N, C, H, W) uint8
-        self.test_images = torch.from_numpy(loaded.test_images).to(device)
+        self.device = device
+        self.train_images = images_on(loaded.train_images, device)  # (N, C, H, W) uint8, or photographs
+        self.test_images = images_on(loaded.test_images, device)
         self.test_fine = torch.from_numpy(loaded.test_fine).to(device)
-        self.channels = self.train_images.shape[1]
+        self.test_groups = {name: torch.from_numpy(groups).to(device) for name, groups in loaded.test_groups.items()}
+        self.channels = len(module.mean)
         labels = {"coarse": loaded.train_coarse, "fine": loaded.train_fine, None: 0 * loaded.train_coarse}[label_source]
         self.train_labels = torch.from_numpy(labels).to(device)
         names = {"coarse": loaded.coarse_names, "fine": loaded.fine_names, None: ("",)}[label_source]
@@ -60,16 +66,16 @@ class TrialData:
 
         `ahead` batches are augmented in one go (None: as many as pay), which changes no batch.
         """
-        seed, size, device = self.trial.seed, self.trial.batch_size, self.train_images.device
-        ahead = ahead or self._ahead()
-        order = send(torch.randperm(len(self.train_images), generator=generator(seed, "order", epoch)), device)
+        seed, size = self.trial.seed, self.trial.batch_size
+        order = torch.randperm(len(self.train_images), generator=generator(seed, "order", epoch))
+        parts_of_epoch = order[: self.steps_per_epoch * size].split(size * (ahead or self._ahead()))
         streams = {name: generator(seed, f"{name}-view", epoch) for name in views}
-        for first in range(0, self.steps_per_epoch, ahead):
-            steps = min(ahead, self.steps_per_epoch - first)
-            indices = order[first * size : (first + steps) * size]
-            images = self.train_images[indices]
+        for indices, images, sizes in gathered(self.train_images, parts_of_epoch, self.device):
+            steps = len(indices) // size
             augmented = {
-                name: self.normalise(augment.augment(images, self.recipes[recipe], streams[name], steps)).split(size)
+                name: self.normalise(augment.augment(images, self.recipes[recipe], streams[name], steps, sizes)).split(
+                    size
+                )
                 for name, recipe in views.items()
             }
             for step, of_step in enumerate(indices.split(size)):
@@ -78,7 +84,7 @@ class TrialData:
 
     def _ahead(self) -> int:
         pixels = self.trial.batch_size * self.trial.image_size**2
-        return max(1, min(AHEAD, AHEAD_PIXELS // pixels)) if self.train_images.device.type == "cuda" else 1
+        return max(1, min(AHEAD, AHEAD_PIXELS // pixels)) if self.device.type == "cuda" else 1
 
     def normalise(self, images: Tensor) -> Tensor:
         """Grey levels 0–255 → zero mean and unit deviation per channel, in the layout convolutions prefer."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
-from harness import weights
+from harness import files, weights
 from harness.config import TrialConfig
+from harness.errors import UsageError
 from harness.seeds import stream_seed
 
 SMALL_IMAGE = 64  # pixels a side up to which the first convolution is 3 × 3 with stride 1 and there is no max-pool
@@ -16,6 +19,8 @@ def build_encoder(trial: TrialConfig, channels: int) -> tuple[nn.Module, int]:
     """The trial's encoder, (N, channels, H, W) → (N, F), and F. Its initial weights depend on the seed alone."""
     torch.manual_seed(stream_seed(trial.seed, "encoder"))
     encoder = SmallEncoder(channels) if trial.encoder == "small" else _resnet(trial, channels)
+    if trial.initialisation == "checkpoint":
+        load_weights(encoder, trial)
     return encoder.to(memory_format=torch.channels_last), encoder.feature_dimension
 
 
@@ -37,6 +42,38 @@ class SmallEncoder(nn.Module):
     def _stage(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
         convolution = nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False)
         return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+
+def load_weights(encoder: nn.Module, trial: TrialConfig) -> None:
+    """Start from the weights of the trial's `checkpoint`: a finished trial's encoder.pt, an export, or torchvision's.
+
+    A classifier in it is left out, and so is a first convolution for images of another size, as with ImageNet weights.
+    Raises UsageError where the file is not the one the trial was set up with, or holds another network.
+    """
+    path = Path(str(trial.checkpoint))
+    if files.digest(path, "checkpoint") != trial.checkpoint_digest:
+        raise UsageError(f"{path} is not the file any more that this trial was set up with: train another trial.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # a damaged file raises nearly anything
+        raise UsageError(f"checkpoint={str(path)!r} cannot be read ({type(error).__name__}).") from None
+    own = encoder.state_dict()
+    given = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    if "conv1.weight" in own and "conv1.weight" in given and own["conv1.weight"].shape != given["conv1.weight"].shape:
+        given["conv1.weight"] = own["conv1.weight"]
+    wrong = [name for name in own.keys() | given.keys() if name not in own or name not in given]
+    wrong += [name for name in own.keys() & given.keys() if own[name].shape != given[name].shape]
+    if wrong:
+        raise UsageError(
+            f"checkpoint={str(path)!r} holds other weights than encoder={trial.encoder!r}: {sorted(wrong)[0]} and "
+            f"{len(wrong) - 1} more differ. Choose the encoder that it was made with."
+        )
+    encoder.load_state_dict(given)
 
 
 def _resnet(trial: TrialConfig, channels: int) -> nn.Module:

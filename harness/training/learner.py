@@ -104,7 +104,7 @@ class ContrastiveLearner(nn.Module):
             weight=self.trial.weight,
             temperature=self.trial.temperature,
             contrastive_temperature=self.trial.contrastive_temperature,
-            **self.trial.options,
+            **self.trial.method_options,
         )
 
     @torch.no_grad()

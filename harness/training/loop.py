@@ -13,19 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from harness import benchmarks, files, lease, trials
-from harness.augment.random_resized_crop import resize
 from harness.benchmarks import Speed
 from harness.config import TrialConfig
-from harness.evaluation import recall_at_k
+from harness.devices import send
+from harness.evaluation import recall_at_k, recall_within
 from harness.training import OnStep, Report, TrainingFailed
 from harness.training.checkpoint import Checkpoints
 from harness.training.data import Batch, TrialData
 from harness.training.device import device_name
+from harness.training.images import StoredImages, resized
 from harness.training.schedule import learning_rate
 from harness.training.step import Step, build_optimiser, build_step
 
 RECALL_AT = (1, 2, 5, 10, 50, 100)
-EVALUATION_BATCH = 500
+WITHIN_AT = (1, 2, 5, 10)
 PROGRESS_SECONDS = 2
 
 
@@ -73,18 +74,25 @@ class Loop:
         return first
 
     def evaluate(self, epoch: int) -> dict[str, float]:
-        """Recall of the test images by the encoder's features before the projector, in fp32; `features` keeps them."""
-        features = embed(self.learner.encoder, self.data.test_images, self.data, self.trial.image_size)
+        """Recall of the test images by the encoder's features before the projector, in fp32; `features` keeps them.
+
+        Also within coarse classes: by those that the method trains on, by all groupings where it trains on none.
+        """
+        features = embed(self.learner.encoder, self.data.test_images, self.data, self.trial)
         if not torch.isfinite(features).all():
             raise TrainingFailed(f"the features of the test images hold NaN or infinity after epoch {epoch}")
         self.features = features
         recall = recall_at_k(features, self.data.test_fine, RECALL_AT)
-        return {f"recall_at_{k}": value for k, value in recall.items()}
+        found = {f"recall_at_{k}": value for k, value in recall.items()}
+        for name, groups in self.data.test_groups.items():
+            within = recall_within(features, self.data.test_fine, groups, WITHIN_AT)
+            found |= {trials.within_metric(k, name): value for k, value in within.items()}
+        return found
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
         """One pass over the training images; the mean loss, and the rate at its last step."""
         self.learner.train()
-        total = torch.zeros((), device=self.data.train_images.device)
+        total = torch.zeros((), device=self.data.device)
         steps = self.data.steps_per_epoch
         rate = 0.0
         for step, batch in enumerate(self.data.batches(epoch, self.learner.views)):
@@ -108,7 +116,7 @@ class Loop:
 
     def _choose_speed(self) -> Speed:
         """What `harness bench` measured on this device decides where the settings leave it open."""
-        device = self.data.train_images.device
+        device = self.data.device
         steps = self.trial.epochs * self.data.steps_per_epoch
         known = benchmarks.load(trials.workspace_of(self.directory))
         return benchmarks.choose(self.trial, device_name(device), torch.get_num_threads(), steps, known)
@@ -144,12 +152,13 @@ class Loop:
 
 
 @torch.no_grad()
-def embed(encoder: nn.Module, images: Tensor, data: Any, image_size: int) -> Tensor:
-    """Features of uint8 images (N, C, H, W), resized where their size differs: (N, F) in fp32. `data` normalises."""
+def embed(encoder: nn.Module, images: Tensor | StoredImages, data: Any, trial: TrialConfig) -> Tensor:
+    """Features of uint8 images as the trial resizes its test images: (N, F) in fp32. `data` normalises."""
     encoder.eval()
-    found = []
+    parts, orders = [], []
     with torch.compiler.set_stance("force_eager"):  # compiling for evaluation would cost more than it saves
-        for part in images.split(EVALUATION_BATCH):
-            levels = part.float() if part.shape[-2:] == (image_size, image_size) else resize(part, image_size)
-            found.append(encoder(data.normalise(levels)).float())
-    return torch.cat(found)
+        for indices, levels in resized(images, trial.image_size, trial.test_resize):
+            parts.append(encoder(data.normalise(levels)).float())
+            orders.append(indices)
+    features = torch.cat(parts)
+    return features[send(torch.argsort(torch.cat(orders)), features.device)]

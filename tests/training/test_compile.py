@@ -78,18 +78,18 @@ def test_evaluation_neither_compiles_nor_runs_what_is_compiled():
     step = build_step(learner, build_optimiser(trial, learner), Speed())
     batches = list(data.batches(0, learner.views))
     step(batches[0], 0.1)
-    eager = embed(learner.encoder, data.test_images, data, trial.image_size)
+    eager = embed(learner.encoder, data.test_images, data, trial)
     build_step(learner, step.optimiser, Speed(compile=True))
     assert learner.encoder._compiled_call_impl is not None
     torch._dynamo.reset()
     counters.clear()
-    assert torch.equal(embed(learner.encoder, data.test_images, data, trial.image_size), eager)
+    assert torch.equal(embed(learner.encoder, data.test_images, data, trial), eager)
     assert not counters["stats"]
     learner.train()
     step(batches[1], 0.1)
     graphs = counters["stats"]["unique_graphs"]
     assert graphs > 0
-    embed(learner.encoder, data.test_images, data, trial.image_size)
+    embed(learner.encoder, data.test_images, data, trial)
     learner.train()
     step(batches[2], 0.1)
     assert counters["stats"]["unique_graphs"] == graphs

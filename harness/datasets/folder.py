@@ -1,0 +1,228 @@
+"""Your own photographs, in one of two layouts below the folder that the setting `root` names.
+
+    train/FINE/*.jpg and test/FINE/*.jpg     a folder for each fine class; the setting `coarse` names the coarse ones
+    manifest.csv                             columns path,fine,split and, unless `coarse` says it, coarse; split is train or test
+
+A `coarse.csv` or `coarse.toml` in the folder is taken where `coarse` is not set. Attributes, for `maskcon_attributes`: the setting
+`attribute_file`, a CSV or parquet with a column `path` and numbers in all others.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import files as whole_files
+from harness.datasets import DataFile, Listing, _cifar, _unreadable, cars196, sop_split1
+from harness.errors import MissingData, UsageError
+from harness.settings import Setting
+
+title = "Own images"
+train_size, test_size = None, None
+classes = None
+digest = "folder"
+groupings = ("own",)
+settings = {"image_size": 224}
+mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+source = "your own"
+licence = "yours"
+url = None
+how_to_get = "put your images into train/FINE/ and test/FINE/ below a folder and name it with --set root=FOLDER."
+options = {
+    "root": Setting(None, "folder of your own images", kind=str, optional=True, path=True, identity=False),
+    "manifest": Setting(
+        None, "CSV path,fine,coarse,split of your own images", kind=str, optional=True, path=True, identity=False
+    ),
+    "attribute_file": Setting(
+        None, "CSV or parquet of attributes of your own images", kind=str, optional=True, path=True, identity=False
+    ),
+    "views": Setting(
+        "photographs",
+        "augmentation of your own images: as Cars196, as SOP (no colour changes), or as CIFAR-100",
+        choices=("photographs", "products", "small"),
+    ),
+}
+SPLITS = ("train", "test")
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One line of a manifest."""
+
+    path: str  # below the root
+    fine: str
+    coarse: str | None
+    split: str
+
+
+def files() -> tuple[DataFile, ...]:
+    """None that is known beforehand."""
+    return ()
+
+
+def views(trial: Any) -> dict[str, tuple]:
+    """As the setting `views` says."""
+    like = {"photographs": cars196.views, "products": sop_split1.views, "small": _cifar.views}
+    return like[trial.options.get("views", "photographs")](trial)
+
+
+def listing(data: Path, grouping: str, *, attributes: bool, **given: Any) -> Listing:
+    """All images, in the order of their paths; classes in alphabetical order, those of the training images."""
+    root, images = _images(given)
+    parts = {split: [image for image in images if image.split == split] for split in SPLITS}
+    for split, found in parts.items():
+        if not found:
+            raise UsageError(f"{root} has no {split} images: {how_to_get}")
+    fine = sorted({image.fine for image in parts["train"]})
+    others = sorted({image.fine for image in parts["test"]} - set(fine))
+    test_fine = sorted({image.fine for image in parts["test"]}) if others else fine
+    coarse = sorted({image.coarse for image in images if image.coarse})
+    if coarse and not all(image.coarse for image in images):
+        lacking = next(image.path for image in images if not image.coarse)
+        raise UsageError(f"{lacking} has no coarse class, others have: give each one, or none.")
+
+    def labels(split: str, names: Sequence[str], of: str) -> np.ndarray:
+        position = {name: number for number, name in enumerate(names)}
+        return np.array([position.get(getattr(image, of), 0) for image in parts[split]], dtype=np.int64)
+
+    train_paths = tuple(image.path for image in parts["train"])
+    return Listing(
+        root=root,
+        train_paths=train_paths,
+        train_fine=labels("train", fine, "fine"),
+        train_coarse=labels("train", coarse, "coarse"),
+        test_paths=tuple(image.path for image in parts["test"]),
+        test_fine=labels("test", test_fine, "fine"),
+        test_coarse=labels("test", coarse, "coarse"),
+        fine_names=tuple(fine),
+        coarse_names=tuple(coarse),
+        train_attributes=_attributes(given, train_paths) if attributes else None,
+        open_set=bool(others),
+    )
+
+
+def default_coarse(given: Mapping[str, Any]) -> Path | None:
+    """The file with coarse classes that lies in the folder."""
+    if not given.get("root"):
+        return None
+    root = Path(given["root"]).expanduser()
+    return next((path for name in ("coarse.csv", "coarse.toml") if (path := root / name).is_file()), None)
+
+
+def local_digest(given: Mapping[str, Any]) -> str:
+    """Of the manifest: every path with its size, classes and split, and of the attributes. Pixels are not looked at."""
+    root, images = _images(given)
+    left_out = _unreadable.names(root, "folder")
+    lines = []
+    for image in images:
+        try:
+            size = (root / image.path).stat().st_size
+        except FileNotFoundError:
+            raise MissingData(f"{root / image.path} is in the manifest and does not exist.") from None
+        if image.path not in left_out:
+            lines.append([image.path, size, image.fine, image.coarse, image.split])
+    if given.get("attribute_file"):
+        lines.append(["attributes", whole_files.digest(Path(given["attribute_file"]), "attribute_file")])
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()[:16]
+
+
+def _root(given: Mapping[str, Any]) -> Path:
+    if not given.get("root"):
+        raise UsageError(
+            "dataset='folder' needs its folder: add --set root=FOLDER, or root = \"FOLDER\" below [settings]."
+        )
+    root = Path(given["root"]).expanduser().resolve()
+    if not root.is_dir():
+        raise MissingData(f"root={str(given['root'])!r} is no folder.")
+    return root
+
+
+def _images(given: Mapping[str, Any]) -> tuple[Path, list[Image]]:
+    """The root, and every image below it that belongs to the dataset, in the order of the paths."""
+    root = _root(given)
+    manifest = Path(given["manifest"]) if given.get("manifest") else root / "manifest.csv"
+    if given.get("manifest") or manifest.is_file():
+        found = _from_manifest(manifest, root)
+    else:
+        found = _from_folders(root)
+    return root, sorted(found, key=lambda image: image.path)
+
+
+def _from_folders(root: Path) -> list[Image]:
+    for split in SPLITS:
+        if not (root / split).is_dir():
+            raise UsageError(f"{root} has neither manifest.csv nor the folder {split}: {how_to_get}")
+    return [
+        Image(path.relative_to(root).as_posix(), path.relative_to(root).parts[1], None, split)
+        for split in SPLITS
+        for path in (root / split).rglob("*")
+        if path.suffix.lower() in ENDINGS and len(path.relative_to(root).parts) > 2
+    ]
+
+
+def _from_manifest(manifest: Path, root: Path) -> list[Image]:
+    try:
+        rows = csv.DictReader(manifest.read_text(encoding="utf-8-sig").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"manifest={str(manifest)!r} cannot be read: {error}.") from None
+    if not {"path", "fine", "split"} <= set(rows.fieldnames or ()):
+        raise UsageError(f"{manifest}: its first line must name path,fine,split and perhaps coarse.")
+    found, seen = [], set()
+    for row in rows:
+        where = f"{manifest}, line {rows.line_num}"
+        if not row["path"] or not row["fine"] or row["split"] not in SPLITS:
+            raise UsageError(f"{where}: path and fine must not be empty, and split is train or test.")
+        path = Path(row["path"])
+        if path.is_absolute() or ".." in path.parts:
+            raise UsageError(f"{where}: {path} must be a path below {root}.")
+        if path.as_posix() in seen:
+            raise UsageError(f"{where}: {path} stands in it twice.")
+        seen.add(path.as_posix())
+        found.append(Image(path.as_posix(), row["fine"], row.get("coarse") or None, row["split"]))
+    return found
+
+
+def _attributes(given: Mapping[str, Any], paths: Sequence[str]) -> np.ndarray:
+    """A row of numbers for each training image. (N, A) float32"""
+    if not given.get("attribute_file"):
+        raise UsageError("this method needs attributes: add --set attribute_file=FILE, a CSV or parquet with `path`.")
+    file = Path(given["attribute_file"])
+    try:
+        columns = _parquet(file) if file.suffix == ".parquet" else _csv(file)
+        names = columns.pop("path")
+        table = np.column_stack([np.asarray(values, dtype=np.float32) for values in columns.values()])
+    except KeyError:
+        raise UsageError(f"{file} needs a column `path`.") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"attribute_file={str(file)!r} cannot be read, or has other things than numbers: {error}."
+        ) from None
+    row = {name: number for number, name in enumerate(names)}
+    lacking = [path for path in paths if path not in row]
+    if lacking or len(row) < len(names):
+        what = f"{lacking[0]} is not in it" if lacking else "an image stands in it twice"
+        raise UsageError(f"{file} must have a line for each training image: {what}.")
+    found = table[[row[path] for path in paths]]
+    if not np.isfinite(found).all():
+        raise UsageError(f"{file}: an attribute of a training image is empty or infinite.")
+    return found
+
+
+def _csv(file: Path) -> dict[str, list]:
+    rows = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
+    table = list(rows)
+    return {name: [row[name] for row in table] for name in rows.fieldnames or ()}
+
+
+def _parquet(file: Path) -> dict[str, list]:
+    from pyarrow import parquet
+
+    return parquet.read_table(file).to_pydict()
