@@ -73,7 +73,9 @@ class ImageData:
     test_coarse: np.ndarray  # (T,) int64
     fine_names: tuple[str, ...]
     coarse_names: tuple[str, ...]
-    train_attributes: np.ndarray | None = None  # (N, A) float32, where the dataset has attributes and they were asked for
+    train_attributes: np.ndarray | None = (
+        None  # (N, A) float32, where the dataset has attributes and they were asked for
+    )
 
 
 @dataclass(frozen=True)
@@ -175,4 +177,6 @@ def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -
             kept = np.sort(np.random.default_rng(0).permutation(count)[:limit])
             for part in ("images", "fine", "coarse"):
                 changes[f"{split}_{part}"] = getattr(data, f"{split}_{part}")[kept]
+            if split == "train" and data.train_attributes is not None:
+                changes["train_attributes"] = data.train_attributes[kept]
     return dataclasses.replace(data, **changes)
