@@ -197,10 +197,13 @@ class TrialConfig:
         labels drops the grouping.
         """
         module = methods.load(self.method)
-        simpler = module.reduces_to(self.weight, self.temperature) if hasattr(module, "reduces_to") else None
+        known = methods.options(self.method)
+        own = {name: self.options.get(name, setting.default) for name, setting in known.items()}
+        simpler = module.reduces_to(self.weight, self.temperature, **own) if hasattr(module, "reduces_to") else None
         if simpler:
             name, changes = simpler
-            return self.replace(method=name, options=self.dataset_options, **changes).canonical()
+            options = {**self.dataset_options, **changes.get("options", {})}
+            return self.replace(**{"method": name, **changes, "options": options}).canonical()
         unused = {
             name: setting.default
             for name, setting in fields().items()

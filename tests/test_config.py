@@ -23,6 +23,7 @@ GOLDEN = [
     ("cifar100", "ascl", {}, "369d7277c38d0896"),
     ("cifar100", "maskcon", {}, "ceef2bc6416a467b"),
     ("cifar100", "maskcon", {"weight": 0.5, "temperature": 0}, "75b96deda50cf0ca"),
+    ("cifar100", "maskcon_attributes", {}, "cbf944152f1849e8"),
     ("cifartoy", "maskcon", {}, "9797ab584550c973"),
     ("cifartoy", "maskcon", {"grouping": "bad"}, "c21d04c03bd7b55d"),
     ("cifartoy", "maskcon", {"grouping": "bad-released"}, "b9b5d9bd7ef2b135"),
@@ -50,6 +51,7 @@ CANNOT_MATTER = {
     "supfine": ["weight", "temperature", *BANK],
     "ascl": ["weight"],
     "maskcon": [],
+    "maskcon_attributes": [],
 }
 
 
@@ -81,6 +83,23 @@ def test_a_trial_keeps_its_id(dataset, method, settings, golden):
         (("coins", {"weight": 1}), ("supce", {})),
         (("supfine", {"supfine_loss": "cross-entropy"}), ("supfine", {})),
         (("ascl", {"ascl_weighting": "authors"}), ("ascl", {})),
+        (("maskcon_attributes", {"weight": 0, "attribute_temperature": "inf"}), ("selfcon", {})),
+        (("maskcon_attributes", {"weight": 0.5, "attribute_weight": 0}), ("maskcon", {"weight": 0.5})),
+        (("maskcon_attributes", {"attribute_weight": 0, "temperature": "inf"}), ("supcon", {})),
+        (
+            ("maskcon_attributes", {"weight": 0.5, "temperature": "inf", "attribute_temperature": "inf"}),
+            ("grafit", {"weight": 0.5}),
+        ),
+        (("maskcon_attributes", {"attribute_weight": 1, "attribute_temperature": "inf"}), ("supcon", {})),
+        (("maskcon_attributes", {"attribute_weight": 0.5}), ("maskcon_attributes", {})),
+        (
+            ("maskcon_attributes", {"attribute_weight": 1, "temperature": 0.5}),
+            ("maskcon_attributes", {"attribute_weight": 1}),
+        ),
+        (
+            ("maskcon_attributes", {"attribute_temperature": "inf", "attribute_similarity": "hamming"}),
+            ("maskcon_attributes", {"attribute_temperature": "inf"}),
+        ),
         (("maskcon", {"weight": "0.5"}), ("maskcon", {"weight": 0.5})),
         (("maskcon", {"grouping": "official"}), ("maskcon", {})),
     ],

@@ -9,6 +9,7 @@ from harness.config import TrialConfig
 from harness.datasets import ImageData
 
 LARGEST_NOISE = 10_000  # images
+ATTRIBUTES = 312  # as many as CUB has
 
 
 def find(trial: TrialConfig) -> tuple[ImageData, str]:
@@ -22,7 +23,7 @@ def find(trial: TrialConfig) -> tuple[ImageData, str]:
 
 
 def noise(train: int, test: int, size: int) -> ImageData:
-    """Colour images of random grey levels, with 100 fine and 20 coarse labels."""
+    """Colour images of random grey levels, with 100 fine and 20 coarse labels and attributes of 0 and 1."""
     drawn = np.random.default_rng(0)
     train_images, test_images = (
         drawn.integers(0, 256, (count, 3, size, size), dtype=np.uint8) for count in (train, test)
@@ -37,4 +38,5 @@ def noise(train: int, test: int, size: int) -> ImageData:
         test_coarse=test_fine // 5,
         fine_names=tuple(f"fine {number}" for number in range(100)),
         coarse_names=tuple(f"coarse {number}" for number in range(20)),
+        train_attributes=drawn.integers(0, 2, (train, ATTRIBUTES)).astype(np.float32),
     )

@@ -8,8 +8,9 @@ A method file declares, without importing torch:
     uses          the groups of settings that matter to it ("weight", "temperature", "bank", "classifier"),
                   a set, or a function of its options
     options       settings of its own, {name: harness.settings.Setting} (may be left out)
-    reduces_to    (weight, temperature) -> (method, changed settings) or None: the same training under a simpler name
-                  (may be left out)
+    needs_attributes  True where the losses compare attributes of the images (may be left out)
+    reduces_to    (weight, temperature, **options) -> (method, changed settings) or None: the same training under a
+                  simpler name (may be left out)
 
 and it brings `loss(inputs, *, weight, temperature, contrastive_temperature, **options) -> Tensor (N,)`. A method that is not
 of the query, key and bank family brings `build_learner` as well (see `harness.training.learner`).
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContrastiveInputs:
-    """One batch as the losses see it. N samples, P bank entries, D projection dimensions, M classes.
+    """One batch as the losses see it. N samples, P bank entries, D projection dimensions, M classes, A attributes.
 
     `query`, `key` and `bank` have unit-norm rows. `own` marks the bank entries that are older keys of the row's own image;
     Eq. 11 leaves them out: their logit is −∞ and their target 0.
@@ -43,6 +44,8 @@ class ContrastiveInputs:
     bank_labels: Tensor  # (P,)
     logits: Tensor | None = None  # (N, M), the classifier's
     own: Tensor | None = None  # (N, P) bool
+    attributes: Tensor | None = None  # (N, A)
+    bank_attributes: Tensor | None = None  # (P, A)
 
 
 def names() -> list[str]:

@@ -58,12 +58,22 @@ def equally(allowed: Tensor, like: Tensor) -> Relations:
 def by_similarity(inputs: ContrastiveInputs, allowed: Tensor, temperature: float) -> Relations:
     """Eq. 11–14: allowed entries weighted by the key's similarity to them, the closest as positive as the sample itself.
 
-    p / max p of Eq. 13 is exp((s − max s) / τ), which neither overflows nor needs the sum of Eq. 11. τ = ∞ weighs all allowed
-    entries equally; τ = 0 keeps the closest.
+    τ = ∞ weighs all allowed entries equally; τ = 0 keeps the closest.
     """
     if math.isinf(temperature):
         return equally(allowed, inputs.key)
-    similarity = (inputs.key @ inputs.bank.T).masked_fill(~allowed, -math.inf)
+    return normalised(closeness(inputs.key @ inputs.bank.T, allowed, temperature))
+
+
+@torch.no_grad()
+def closeness(similarity: Tensor, allowed: Tensor, temperature: float) -> Tensor:
+    """p / max p of Eq. 11 and 13 over the allowed entries, 0 elsewhere; a softmax is it, divided by its sum. (N, P)
+
+    It is exp((s − max s) / τ), which neither overflows nor needs the sum of Eq. 11.
+    """
+    if math.isinf(temperature):
+        return allowed.to(similarity.dtype)
+    similarity = similarity.masked_fill(~allowed, -math.inf)
     gap = similarity - similarity.amax(dim=1, keepdim=True)  # ≤ 0; NaN where nothing is allowed
     if temperature == 0:
         # NOTE: equal bank entries can get products that differ in the last bits, by their place in the matrix product; a
@@ -71,7 +81,7 @@ def by_similarity(inputs: ContrastiveInputs, allowed: Tensor, temperature: float
         strength = (gap >= -8 * torch.finfo(gap.dtype).eps).to(gap.dtype)
     else:
         strength = torch.exp(gap / temperature)
-    return normalised(torch.where(allowed, strength, torch.zeros_like(strength)))
+    return torch.where(allowed, strength, torch.zeros_like(strength))
 
 
 def normalised(strength: Tensor) -> Relations:

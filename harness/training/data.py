@@ -51,6 +51,9 @@ class TrialData:
         self.channels = len(module.mean)
         labels = {"coarse": loaded.train_coarse, "fine": loaded.train_fine, None: 0 * loaded.train_coarse}[label_source]
         self.train_labels = torch.from_numpy(labels).to(device)
+        attributes = loaded.train_attributes
+        assert attributes is None or len(attributes) == len(loaded.train_images), "one row for each training image"
+        self.train_attributes = None if attributes is None else torch.from_numpy(attributes).to(device)  # (N, A)
         names = {"coarse": loaded.coarse_names, "fine": loaded.fine_names, None: ("",)}[label_source]
         self.classes = len(names)
         self.mean = torch.tensor(module.mean, device=device).view(1, -1, 1, 1) * 255

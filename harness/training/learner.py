@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from harness import methods
 from harness.config import TrialConfig
+from harness.errors import UsageError
 from harness.methods import ContrastiveInputs
 from harness.seeds import stream_seed
 from harness.training.bank import MemoryBank
@@ -32,7 +33,7 @@ def build_learner(trial: TrialConfig, data: TrialData) -> nn.Module:
 
 
 class ContrastiveLearner(nn.Module):
-    """Methods from SelfCon to ASCL. N samples, F features, D projection dimensions, P bank entries."""
+    """Methods from SelfCon to ASCL. N samples, F features, D projection dimensions, P bank entries, A attributes."""
 
     def __init__(self, trial: TrialConfig, data: TrialData):
         super().__init__()
@@ -55,6 +56,10 @@ class ContrastiveLearner(nn.Module):
             self.key_projector = copy.deepcopy(self.projector).requires_grad_(False)
             self.bank = MemoryBank(trial.bank_size, trial.projection_dimension)
             self._entering: tuple[Tensor, Tensor, Tensor] | None = None
+        self.has_attributes = getattr(self.method, "needs_attributes", False)
+        if self.has_attributes:
+            # of all training images; looked up by the bank's image indices, they cannot be out of step with its keys
+            self.register_buffer("attributes", _attributes(trial, data), persistent=False)
 
     @torch.no_grad()
     def start(self, batches: Iterable[Batch]) -> None:
@@ -98,6 +103,8 @@ class ContrastiveLearner(nn.Module):
             bank_labels=self.bank.labels if self.has_bank else None,
             logits=None if logits is None else logits.float(),
             own=own,
+            attributes=self.attributes[batch.indices] if self.has_attributes else None,
+            bank_attributes=self.attributes[self.bank.indices] if self.has_attributes else None,
         )
         return self.method.loss(
             inputs,
@@ -131,3 +138,13 @@ class ContrastiveLearner(nn.Module):
         if self.trial.precision == "fp32":
             return nullcontext()
         return torch.autocast(next(self.encoder.parameters()).device.type, torch.bfloat16)
+
+
+def _attributes(trial: TrialConfig, data: TrialData) -> Tensor:
+    """Of every training image. (all, A)"""
+    if data.train_attributes is None:
+        raise UsageError(
+            f"{trial.method} needs attributes of the images, and the dataset {trial.dataset} has none; cub20, cub50 and "
+            "cub200 do, and folder with --set attributes=FILE."
+        )
+    return data.train_attributes

@@ -20,11 +20,14 @@ VARIANTS = [
     *((name, {}) for name in naive.METHODS),
     ("ascl", {"ascl_weighting": "section-3.2"}),
     ("supfine", {"supfine_loss": "supcon"}),
+    ("maskcon_attributes", {"attribute_similarity": "hamming"}),
+    ("maskcon_attributes", {"attribute_similarity": "euclidean"}),
 ]
 CONTRASTIVE = [(name, options) for name, options in VARIANTS if name in naive.RELATIONS or "supfine_loss" in options]
 WITH_RELATIONS = [name for name in naive.RELATIONS if hasattr(methods.load(name), "relations")]
-MASKED = ["supcon", "grafit", "maskcon"]
+MASKED = ["supcon", "grafit", "maskcon", "maskcon_attributes"]
 CLASSES = 3
+ATTRIBUTES = 5
 
 
 def variant_id(value: Any) -> str:
@@ -48,6 +51,8 @@ def random_inputs(
         labels=torch.randint(classes, (samples,), generator=generator),
         bank_labels=torch.randint(classes, (bank_size,), generator=generator),
         logits=3 * torch.randn(samples, classes, generator=generator, dtype=torch.float64),
+        attributes=torch.rand(samples, ATTRIBUTES, generator=generator, dtype=torch.float64),
+        bank_attributes=torch.rand(bank_size, ATTRIBUTES, generator=generator, dtype=torch.float64),
     )
     return dataclasses.replace(inputs, **changes)
 
@@ -89,7 +94,8 @@ def with_planted_neighbours(inputs: ContrastiveInputs) -> ContrastiveInputs:
 
 def as_dtype(inputs: ContrastiveInputs, dtype: torch.dtype) -> ContrastiveInputs:
     """The same numbers in another floating type."""
-    floats = {name: getattr(inputs, name).to(dtype) for name in ("query", "key", "bank", "logits")}
+    names = ("query", "key", "bank", "logits", "attributes", "bank_attributes")
+    floats = {name: getattr(inputs, name).to(dtype) for name in names}
     return dataclasses.replace(inputs, **floats)
 
 
@@ -99,7 +105,7 @@ def loss(
     weight: float = 0.5,
     temperature: float = 0.1,
     contrastive_temperature: float = 0.1,
-    **options: str,
+    **options: Any,
 ) -> Tensor:
     """The project's loss, (N,)."""
     settings = {"weight": weight, "temperature": temperature, "contrastive_temperature": contrastive_temperature}
@@ -110,9 +116,13 @@ def rows(inputs: ContrastiveInputs) -> list[naive.Row]:
     """The inputs as the naive loops take them."""
     count, bank_size = len(inputs.query), len(inputs.bank)
     own = [[False] * bank_size] * count if inputs.own is None else inputs.own.tolist()
-    query, key, logits, labels = (getattr(inputs, name).tolist() for name in ("query", "key", "logits", "labels"))
-    bank, bank_labels = inputs.bank.tolist(), inputs.bank_labels.tolist()
-    return [naive.Row(query[i], key[i], bank, labels[i], bank_labels, logits[i], own[i]) for i in range(count)]
+    names = ("query", "key", "labels", "logits", "attributes")
+    query, key, labels, logits, attributes = (getattr(inputs, name).tolist() for name in names)
+    bank, bank_labels, others = inputs.bank.tolist(), inputs.bank_labels.tolist(), inputs.bank_attributes.tolist()
+    return [
+        naive.Row(query[i], key[i], bank, labels[i], bank_labels, logits[i], own[i], attributes[i], others)
+        for i in range(count)
+    ]
 
 
 def close(found: torch.Tensor, expected: torch.Tensor) -> None:

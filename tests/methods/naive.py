@@ -21,6 +21,8 @@ class Row:
     bank_labels: list[int]  # P
     logits: list[float]  # M, the classifier's
     own: list[bool]  # P; Eq. 11 leaves these entries out
+    attributes: list[float]  # A
+    bank_attributes: list[list[float]]  # P vectors
 
     @property
     def bank_size(self) -> int:
@@ -29,13 +31,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Settings:
-    """w, τ and τ0, and the options of ASCL and SupFINE."""
+    """w, τ and τ0, and the options of ASCL, SupFINE and MaskCon + attributes."""
 
     weight: float
     temperature: float
     contrastive_temperature: float
     ascl_weighting: str = "authors"
     supfine_loss: str = "cross-entropy"
+    attribute_weight: float = 0.5
+    attribute_similarity: str = "cosine"
+    attribute_temperature: float = 0.1
 
 
 def _dot(left: list[float], right: list[float]) -> float:
@@ -101,6 +106,25 @@ def supcon_relations(row: Row) -> list[float]:
 
 def soft_labels(row: Row, temperature: float, masked: bool) -> list[float]:
     """p of Eq. 11: a softmax of the key's similarities over the allowed entries, all 0 where none is allowed."""
+    return _softmax(row, [_dot(row.key, entry) for entry in row.bank], temperature, masked)
+
+
+def attribute_similarities(row: Row, kind: str) -> list[float]:
+    """To every bank entry: the cosine, or 1 − the mean absolute or the root mean square difference. P values."""
+    found = []
+    for other in row.bank_attributes:
+        differences = [abs(a - b) for a, b in zip(row.attributes, other, strict=True)]
+        if kind == "hamming":
+            found.append(1.0 - sum(differences) / len(differences))
+        elif kind == "euclidean":
+            found.append(1.0 - math.sqrt(sum(d * d for d in differences)) / math.sqrt(len(differences)))
+        else:
+            lengths = math.sqrt(_dot(row.attributes, row.attributes)) * math.sqrt(_dot(other, other))
+            found.append(_dot(row.attributes, other) / lengths if lengths else 0.0)
+    return found
+
+
+def _softmax(row: Row, scores: list[float], temperature: float, masked: bool) -> list[float]:
     allowed = []
     for j in range(row.bank_size):
         if not row.own[j] and (row.bank_labels[j] == row.label or not masked):
@@ -108,7 +132,7 @@ def soft_labels(row: Row, temperature: float, masked: bool) -> list[float]:
     soft = [0.0] * row.bank_size
     if not allowed:
         return soft
-    similarities = {j: _dot(row.key, row.bank[j]) for j in allowed}
+    similarities = {j: scores[j] for j in allowed}
     largest = max(similarities.values())
     for j in allowed:
         if temperature == 0:
@@ -122,7 +146,11 @@ def soft_labels(row: Row, temperature: float, masked: bool) -> list[float]:
 
 def soft_relations(row: Row, temperature: float, masked: bool) -> list[float]:
     """Eq. 11–14."""
-    soft = soft_labels(row, temperature, masked)
+    return _relations_of(soft_labels(row, temperature, masked))
+
+
+def _relations_of(soft: list[float]) -> list[float]:
+    """Eq. 13–14."""
     largest = max(soft)
     scaled = [value / largest for value in soft] if largest > 0 else soft
     return _divided_by_sum([1.0, *scaled])
@@ -137,6 +165,16 @@ def maskcon_relations(row: Row, settings: Settings) -> list[float]:
     """Eq. 15."""
     masked = soft_relations(row, settings.temperature, masked=True)
     return _mixed(settings.weight, masked, selfcon_relations(row))
+
+
+def maskcon_attributes_relations(row: Row, settings: Settings) -> list[float]:
+    """Eq. 13–15 for p = w1 · p_feature + w2 · p_attribute."""
+    feature = soft_labels(row, settings.temperature, masked=True)
+    scores = attribute_similarities(row, settings.attribute_similarity)
+    attribute = _softmax(row, scores, settings.attribute_temperature, masked=True)
+    share = settings.attribute_weight
+    mixed = [(1.0 - share) * p + share * p_attribute for p, p_attribute in zip(feature, attribute, strict=True)]
+    return _mixed(settings.weight, _relations_of(mixed), selfcon_relations(row))
 
 
 def nnclr_relations(row: Row) -> list[float]:
@@ -167,6 +205,7 @@ RELATIONS: dict[str, Callable[[Row, Settings], list[float]]] = {
     "supcon": lambda row, settings: supcon_relations(row),
     "grafit": grafit_relations,
     "maskcon": maskcon_relations,
+    "maskcon_attributes": maskcon_attributes_relations,
     "nnclr": lambda row, settings: nnclr_relations(row),
     "ascl": ascl_relations,
 }

@@ -33,7 +33,7 @@ CASE = pytest.mark.parametrize("inputs", FEW.values(), ids=FEW)
 
 
 @CASE
-@pytest.mark.parametrize("method", ["maskcon", "grafit", "coins"])
+@pytest.mark.parametrize("method", ["maskcon", "grafit", "coins", "maskcon_attributes"])
 def test_zero_weight_is_selfcon_bit_for_bit(method, inputs):
     for temperature in TEMPERATURES:
         assert torch.equal(loss(method, inputs, 0.0, temperature), loss("selfcon", inputs))
@@ -66,7 +66,7 @@ def test_maskcon_with_one_class_at_zero_temperature_is_nnclr(inputs):
 
 
 @CASE
-@pytest.mark.parametrize("method", ["maskcon", "grafit", "coins"])
+@pytest.mark.parametrize("method", ["maskcon", "grafit", "coins", "maskcon_attributes"])
 def test_loss_is_linear_in_the_weight(method, inputs):
     ends = [loss(method, inputs, weight).double() for weight in (0.0, 1.0)]
     found = loss(method, inputs, 0.3).double()
@@ -84,6 +84,9 @@ def test_settings_that_a_method_does_not_use_change_nothing(method, options):
     if "bank" not in used:
         assert torch.equal(loss(method, inputs, contrastive_temperature=0.3, **options), expected)
         without = dataclasses.replace(inputs, query=None, key=None, bank=None, bank_labels=None, own=None)
+        assert torch.equal(loss(method, without, **options), expected)
+    if not getattr(methods.load(method), "needs_attributes", False):
+        without = dataclasses.replace(inputs, attributes=None, bank_attributes=None)
         assert torch.equal(loss(method, without, **options), expected)
     if "classifier" not in used:
         assert torch.equal(loss(method, dataclasses.replace(inputs, logits=None), **options), expected)
@@ -146,5 +149,5 @@ def test_large_temperatures_approach_infinity_at_first_order():
 
 def test_label_sources_are_those_of_the_methods():
     found = {name: methods.load(name).label_source for name, _ in VARIANTS}
-    coarse = dict.fromkeys(("maskcon", "grafit", "supcon", "coins", "supce"), "coarse")
+    coarse = dict.fromkeys(("maskcon", "maskcon_attributes", "grafit", "supcon", "coins", "supce"), "coarse")
     assert found == {**coarse, "supfine": "fine", **dict.fromkeys(("selfcon", "nnclr", "ascl"))}

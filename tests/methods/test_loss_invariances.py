@@ -34,8 +34,9 @@ CONTRASTIVE_VARIANT = pytest.mark.parametrize(("method", "options"), CONTRASTIVE
 def permuted(inputs: ContrastiveInputs, seed: int) -> ContrastiveInputs:
     """The bank in another order, and what belongs to it."""
     order = torch.randperm(len(inputs.bank), generator=torch.Generator().manual_seed(seed))
+    entries = {name: getattr(inputs, name)[order] for name in ("bank", "bank_labels", "bank_attributes")}
     own = None if inputs.own is None else inputs.own[:, order]
-    return dataclasses.replace(inputs, bank=inputs.bank[order], bank_labels=inputs.bank_labels[order], own=own)
+    return dataclasses.replace(inputs, own=own, **entries)
 
 
 @pytest.mark.parametrize("inputs", FEW.values(), ids=FEW)
@@ -86,7 +87,8 @@ def test_a_row_does_not_depend_on_the_others(method, options):
     expected = loss(method, inputs, **options)
     assert expected.shape == inputs.labels.shape
     for i in range(len(inputs.labels)):
-        parts = {name: getattr(inputs, name)[i : i + 1] for name in ("query", "key", "labels", "logits", "own")}
+        names = ("query", "key", "labels", "logits", "own", "attributes")
+        parts = {name: getattr(inputs, name)[i : i + 1] for name in names}
         close(loss(method, dataclasses.replace(inputs, **parts), **options), expected[i : i + 1])
 
 
@@ -111,7 +113,8 @@ def test_own_keys_count_as_if_they_were_not_in_the_bank(method, options):
     inputs = random_inputs(42)
     kept = torch.arange(len(inputs.bank)) % 3 != 0
     masked = dataclasses.replace(inputs, own=(~kept).expand(len(inputs.query), -1))
-    shorter = dataclasses.replace(inputs, bank=inputs.bank[kept], bank_labels=inputs.bank_labels[kept])
+    entries = {name: getattr(inputs, name)[kept] for name in ("bank", "bank_labels", "bank_attributes")}
+    shorter = dataclasses.replace(inputs, **entries)
     for temperature in (0.0, 0.1, math.inf):
         found = loss(method, masked, temperature=temperature, **options)
         close(found, loss(method, shorter, temperature=temperature, **options))
@@ -131,6 +134,7 @@ def test_an_entry_of_another_class_changes_the_partition_alone(method):
         inputs,
         bank=torch.cat([inputs.bank, inputs.key[1:2]]),
         bank_labels=torch.cat([inputs.bank_labels, torch.tensor([CLASSES])]),
+        bank_attributes=torch.cat([inputs.bank_attributes, inputs.attributes[1:2]]),
         own=torch.cat([inputs.own, inputs.own.new_zeros(len(inputs.query), 1)], dim=1),
     )
     for temperature in TEMPERATURES:

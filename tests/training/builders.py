@@ -37,7 +37,11 @@ SMALL = {
     "threads": 1,  # of this process and of those it starts: sums must not be split differently
 }
 STEPS = 4  # an epoch, with these limits
-VARIANTS = [*((name, {}) for name in methods.names()), ("supfine", {"supfine_loss": "supcon"})]
+VARIANTS = [
+    *((name, {}) for name in methods.names()),
+    ("supfine", {"supfine_loss": "supcon"}),
+    ("maskcon_attributes", {"attribute_similarity": "euclidean"}),
+]
 VOLATILE = (
     "seconds",
     "time",

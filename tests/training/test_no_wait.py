@@ -6,6 +6,8 @@ pass is run on the meta device instead, where a value cannot be read either; the
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,8 @@ MORE = [
     ("maskcon", {"temperature": 0.0}),
     ("maskcon", {"weight": 0.0}),
     ("maskcon", {"own_keys": "keep"}),
+    ("maskcon_attributes", {"options": {"attribute_similarity": "hamming", "attribute_temperature": 0.0}}),
+    ("maskcon_attributes", {"options": {"attribute_weight": 1.0, "attribute_temperature": math.inf}}),
 ]
 CASES = [*((method, {"options": options}) for method, options in VARIANTS), *MORE]
 every_case = pytest.mark.parametrize(("method", "changes"), CASES, ids=[f"{name} {changes}" for name, changes in CASES])

@@ -57,7 +57,7 @@ def test_special_case_trains_bit_for_bit_as_the_method_that_it_is(special, simpl
 
 def test_methods_differ_where_they_are_not_special_cases():
     trainings = [undisturbed(name) for name in ("selfcon", "supcon", "grafit", "maskcon", "supce", "coins")]
-    trainings += [undisturbed(name) for name in ("supfine", "nnclr", "ascl")]
+    trainings += [undisturbed(name) for name in ("supfine", "nnclr", "ascl", "maskcon_attributes")]
     for one, other in itertools.combinations(trainings, 2):
         assert not same_weights(one, other)
 
