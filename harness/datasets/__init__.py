@@ -29,6 +29,7 @@ import dataclasses
 import hashlib
 import importlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -73,7 +74,9 @@ class ImageData:
     test_coarse: np.ndarray  # (T,) int64
     fine_names: tuple[str, ...]
     coarse_names: tuple[str, ...]
-    train_attributes: np.ndarray | None = None  # (N, A) float32, where the dataset has attributes and they were asked for
+    train_attributes: np.ndarray | None = (
+        None  # (N, A) float32, where the dataset has attributes and they were asked for
+    )
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,14 @@ class Listing:
 
 def names() -> list[str]:
     """Every dataset that can be trained on."""
-    return resources.modules("datasets")
+    return sorted(name.replace("_", "-") for name in resources.modules("datasets"))
 
 
 def load(name: str) -> ModuleType:
     """The dataset's module; an unknown name lists the known ones."""
     if name not in names():
         raise errors.unknown("dataset", name, names())
-    return importlib.import_module(f"harness.datasets.{name}")
+    return importlib.import_module(f"harness.datasets.{name.replace('-', '_')}")
 
 
 def roots() -> list[Path]:
@@ -125,13 +128,13 @@ def local_digest(name: str) -> str | None:
     found = states(name)
     if not found or any(state.state == "missing" for state in found):
         return None
-    digest = digest_of([str(state.md5) for state in found])
+    digest = digest_of([state.md5 for state in found])
     return digest if digest != load(name).digest else None
 
 
-def digest_of(md5s: list[str]) -> str:
-    """One digest for a dataset out of its files' md5s, in the order of `files()`."""
-    return hashlib.sha256(" ".join(md5s).encode()).hexdigest()[:16]
+def digest_of(md5s: Sequence[str | None]) -> str:
+    """One digest for a dataset out of its files' md5s, in the order of `files()`; one that is not known counts as a word."""
+    return hashlib.sha256(" ".join(md5 or "unverified" for md5 in md5s).encode()).hexdigest()[:16]
 
 
 def read(trial: TrialConfig) -> ImageData:
@@ -159,9 +162,11 @@ def missing_error(name: str, missing: list[FileState]) -> errors.MissingData:
 def _state(file: DataFile, path: Path) -> FileState:
     if not path.is_file():
         return FileState(file, path, "missing", None)
+    if file.md5 is None:  # nothing to compare with, and the file may have gigabytes
+        return FileState(file, path, "intact", None)
     with path.open("rb") as stream:
         md5 = hashlib.file_digest(stream, "md5").hexdigest()
-    return FileState(file, path, "intact" if file.md5 in (None, md5) else "differs", md5)
+    return FileState(file, path, "intact" if md5 == file.md5 else "differs", md5)
 
 
 def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -> ImageData:
