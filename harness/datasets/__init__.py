@@ -34,7 +34,7 @@ import dataclasses
 import hashlib
 import importlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -108,14 +108,14 @@ class Listing:
 
 def names() -> list[str]:
     """Every dataset that can be trained on."""
-    return resources.modules("datasets")
+    return sorted(name.replace("_", "-") for name in resources.modules("datasets"))
 
 
 def load(name: str) -> ModuleType:
     """The dataset's module; an unknown name lists the known ones."""
     if name not in names():
         raise errors.unknown("dataset", name, names())
-    return importlib.import_module(f"harness.datasets.{name}")
+    return importlib.import_module(f"harness.datasets.{name.replace('-', '_')}")
 
 
 def options(name: str) -> dict[str, Setting]:
@@ -169,13 +169,13 @@ def local_digest(name: str, options: Mapping[str, Any]) -> str | None:
     if not found or any(state.state == "missing" for state in found):
         return None
     left_out = _unreadable.names(root_of(name), name) if of_photographs(name) else ()
-    digest = digest_of([str(state.md5) for state in found] + sorted(left_out))
+    digest = digest_of([*(state.md5 for state in found), *sorted(left_out)])
     return digest if digest != module.digest else None
 
 
-def digest_of(md5s: list[str]) -> str:
-    """One digest for a dataset out of its files' md5s, in the order of `files()`."""
-    return hashlib.sha256(" ".join(md5s).encode()).hexdigest()[:16]
+def digest_of(md5s: Sequence[str | None]) -> str:
+    """One digest for a dataset out of its files' md5s, in the order of `files()`; one that is not known counts as a word."""
+    return hashlib.sha256(" ".join(md5 or "unverified" for md5 in md5s).encode()).hexdigest()[:16]
 
 
 def read(trial: TrialConfig, progress: Progress | None = None) -> ImageData:
@@ -290,15 +290,17 @@ def missing_error(name: str, missing: list[FileState]) -> errors.MissingData:
 
 def _how(name: str) -> str:
     module = load(name)
-    return f"Get it with `harness data {name} --download`." if module.url else f"To get it, {module.how_to_get}"
+    return f"Get it with `harness data {name} --download`." if module.url else module.how_to_get
 
 
 def _state(file: DataFile, path: Path) -> FileState:
     if not path.is_file():
         return FileState(file, path, "missing", None)
+    if file.md5 is None:  # nothing to compare with, and the file may have gigabytes
+        return FileState(file, path, "intact", None)
     with path.open("rb") as stream:
         md5 = hashlib.file_digest(stream, "md5").hexdigest()
-    return FileState(file, path, "intact" if file.md5 in (None, md5) else "differs", md5)
+    return FileState(file, path, "intact" if md5 == file.md5 else "differs", md5)
 
 
 def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -> ImageData:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.datasets import DataFile, ImageData, _cifar, digest_of
+from harness.datasets import DataFile, ImageData, _archives, _cifar, digest_of
 
 title = "CIFAR-100"
 train_size, test_size = 50_000, 10_000
-source = "Krizhevsky 2009, the python version; no licence is stated"
+classes = (20, 100)
+source = "Krizhevsky 2009, the python version"
+licence = "none is stated"
 url = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
+how_to_get = "Fetch the archive at the URL and unpack it: it brings the folder cifar-100-python/."
 groupings = ("official",)
 settings: dict = {}
 mean, std = _cifar.MEAN_100, _cifar.STD_100
@@ -45,4 +48,4 @@ def read(root: Path, grouping: str) -> ImageData:
 
 def download(root: Path) -> None:
     """Fetch the published archive (161 MiB)."""
-    _cifar.download(url, "eb9058c3a382ffc7106e4002c42a8d85", root)
+    _archives.fetch(url, "eb9058c3a382ffc7106e4002c42a8d85", root)

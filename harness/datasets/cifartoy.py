@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.datasets import DataFile, ImageData, _cifar, digest_of
+from harness.datasets import DataFile, ImageData, _archives, _cifar, digest_of
 
 title = "CIFARtoy"
 train_size, test_size = 40_000, 8_000
-source = "CIFAR-10 (Krizhevsky 2009), the python version, without deer and frog; no licence is stated"
+classes = (2, 8)
+source = "CIFAR-10 (Krizhevsky 2009), the python version, without deer and frog"
+licence = "none is stated"
 url = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+how_to_get = "Fetch the archive at the URL and unpack it: it brings the folder cifar-10-batches-py/."
 settings: dict = {}
 mean, std = _cifar.MEAN_10, _cifar.STD_10
 views = _cifar.views
@@ -72,7 +75,7 @@ def coarse_of_fine(grouping: str) -> np.ndarray:
 
 def download(root: Path) -> None:
     """Fetch the published archive of CIFAR-10 (163 MiB)."""
-    _cifar.download(url, "c58f30108f718f92721af3b95e74349a", root)
+    _archives.fetch(url, "c58f30108f718f92721af3b95e74349a", root)
 
 
 def _eight_classes(batches: list[dict]) -> tuple[np.ndarray, np.ndarray]:

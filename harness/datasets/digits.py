@@ -16,7 +16,11 @@ from harness.errors import MissingData
 
 title = "Digits"
 train_size, test_size = 1_348, 449
-source = "scikit-learn's load_digits: the test part of Optical Recognition of Handwritten Digits (UCI), CC BY 4.0"
+classes = (2, 10)
+source = "scikit-learn's load_digits: the test part of Optical Recognition of Handwritten Digits (UCI)"
+licence = "CC BY 4.0"
+url = None
+how_to_get = "Nothing to fetch: the images come with scikit-learn."
 digest = "sklearn-digits-1797"
 groupings = ("loops",)
 settings = {

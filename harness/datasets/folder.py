@@ -1,10 +1,10 @@
 """Your own photographs, in one of two layouts below the folder that the setting `root` names.
 
     train/FINE/*.jpg and test/FINE/*.jpg     a folder for each fine class; the setting `coarse` names the coarse ones
-    manifest.csv                             columns path,fine,split and, unless `coarse` says it, coarse; split is train or test
+    manifest.csv                             columns path, fine, split (train or test) and, unless `coarse` says it, coarse
 
-A `coarse.csv` or `coarse.toml` in the folder is taken where `coarse` is not set. Attributes, for `maskcon_attributes`: the setting
-`attribute_file`, a CSV or parquet with a column `path` and numbers in all others.
+A `coarse.csv` or `coarse.toml` in the folder is taken where `coarse` is not set. Attributes, for `maskcon_attributes`, are the
+setting `attribute_file`, a CSV or parquet with a column `path` and numbers in all others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from harness import files as whole_files
-from harness.datasets import DataFile, Listing, _cifar, _unreadable, cars196, sop_split1
+from harness.datasets import DataFile, Listing, _unreadable, load
 from harness.errors import MissingData, UsageError
 from harness.settings import Setting
 
@@ -34,7 +34,7 @@ mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 source = "your own"
 licence = "yours"
 url = None
-how_to_get = "put your images into train/FINE/ and test/FINE/ below a folder and name it with --set root=FOLDER."
+how_to_get = "Put your images into train/FINE/ and test/FINE/ below a folder and name it with --set root=FOLDER."
 options = {
     "root": Setting(None, "folder of your own images", kind=str, optional=True, path=True, identity=False),
     "manifest": Setting(
@@ -70,8 +70,8 @@ def files() -> tuple[DataFile, ...]:
 
 def views(trial: Any) -> dict[str, tuple]:
     """As the setting `views` says."""
-    like = {"photographs": cars196.views, "products": sop_split1.views, "small": _cifar.views}
-    return like[trial.options.get("views", "photographs")](trial)
+    like = {"photographs": "cars196", "products": "sop-split1", "small": "cifar100"}
+    return load(like[trial.options.get("views", "photographs")]).views(trial)
 
 
 def listing(data: Path, grouping: str, *, attributes: bool, **given: Any) -> Listing:

@@ -13,7 +13,18 @@ from harness.spec import Cell, SweepSpec
 
 RECALL_AT = (1, 2, 5, 10)
 RECALLS = ("recall_at_1", "recall_at_2", "recall_at_5", "recall_at_10")
-ORDER = ("selfcon", "grafit", "supcon", "coins", "supce", "supfine", "nnclr", "ascl", "maskcon")  # the paper's
+ORDER = (
+    "selfcon",
+    "grafit",
+    "supcon",
+    "coins",
+    "supce",
+    "supfine",
+    "nnclr",
+    "ascl",
+    "maskcon",
+    "maskcon_attributes",
+)  # the paper's
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,18 @@ class Content:
         """The sweep's methods in the paper's order."""
         have = list(dict.fromkeys(cell.method for cell in self.cells()))
         return sorted(have, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+    def title(self, cell: Cell) -> str:
+        """A cell's method, and what sets it apart from the method's other cells beside w and τ."""
+        others = [dict(other.settings) for other in self.cells(cell.method)]
+        varied = {
+            name for each in others for name in each if any(each.get(name) != other.get(name) for other in others)
+        }
+        apart = [
+            f"{name} {cell.shown(name)}" for name in dict(cell.settings) if name in varied - {"weight", "temperature"}
+        ]
+        title = protocol.method_titles(self.spec)[cell.method]
+        return f"{title} ({', '.join(apart)})" if apart else title
 
     def runs(self) -> str:
         """How many runs stand behind the numbers: "n = 3 runs", "n = 1–3 runs"."""

@@ -145,6 +145,6 @@ def _attributes(trial: TrialConfig, data: TrialData) -> Tensor:
     if data.train_attributes is None:
         raise UsageError(
             f"{trial.method} needs attributes of the images, and the dataset {trial.dataset} has none; cub20, cub50 and "
-            "cub200 do, and folder with --set attributes=FILE."
+            "cub200 do, and folder with --set attribute_file=FILE."
         )
     return data.train_attributes

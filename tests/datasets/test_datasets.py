@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
-import io
 import pickle
-import tarfile
-import threading
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +18,11 @@ from tests.datasets import genuine
 def test_each_dataset_declares_what_the_others_do(name):
     module = datasets.load(name)
     trial = config.resolve(name, "maskcon", overrides={"initialisation": "random"})
-    assert all([module.title, module.source, module.groupings, module.digest])
+    assert all([module.title, module.source, module.licence, module.how_to_get, module.groupings, module.digest])
+    assert module.url is None or callable(module.download)
+    coarse, fine = module.classes
+    assert fine > coarse > 1
+    assert module.settings.keys() <= config.known_settings().keys()
     assert len(module.mean) == len(module.std)
     assert set(module.views(trial)) == {"strong", "weak"}
     assert module.train_size > module.test_size > 0
@@ -33,6 +31,15 @@ def test_each_dataset_declares_what_the_others_do(name):
 def test_unknown_dataset_names_the_nearest():
     with pytest.raises(UsageError, match="Did you mean 'cifar100'"):
         datasets.load("cifar10")
+    with pytest.raises(UsageError, match="Did you mean 'sop-split1'"):
+        datasets.load("sop_split1")
+
+
+def test_file_without_a_published_md5_is_intact_where_it_is_and_enters_the_digest_as_unverified(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.write_sop(tmp_path)))
+    assert [(state.state, state.md5) for state in datasets.states("sop-split1")] == [("intact", None)] * 2
+    assert datasets.local_digest("sop-split1") is None
+    assert datasets.load("sop-split1").digest == datasets.digest_of(["unverified", "unverified"])
 
 
 def test_digits_has_1797_images_in_two_coarse_classes():
@@ -140,50 +147,3 @@ def test_limits_keep_the_same_images_for_every_seed(tmp_path, monkeypatch):
     assert (len(first.train_images), len(first.test_images)) == (10, 8)
     np.testing.assert_array_equal(first.train_images, second.train_images)
     np.testing.assert_array_equal(first.train_fine % 20, first.train_coarse)
-
-
-def _served(folder: Path) -> tuple[http.server.ThreadingHTTPServer, str]:
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, f"http://127.0.0.1:{server.server_port}"
-
-
-def _archive(folder: Path, names: list[str]) -> str:
-    """archive.tar.gz with these members; its md5."""
-    with tarfile.open(folder / "archive.tar.gz", "w:gz") as tar:
-        for name in names:
-            member = tarfile.TarInfo(name)
-            member.size = 3
-            tar.addfile(member, io.BytesIO(b"abc"))
-    return hashlib.md5((folder / "archive.tar.gz").read_bytes()).hexdigest()
-
-
-def test_download_unpacks_an_archive_with_the_right_md5(tmp_path):
-    (tmp_path / "web").mkdir()
-    md5 = _archive(tmp_path / "web", ["cifar-100-python/train", "cifar-100-python/test"])
-    server, url = _served(tmp_path / "web")
-    _cifar.download(f"{url}/archive.tar.gz", md5, tmp_path / "data")
-    server.shutdown()
-    assert (tmp_path / "data" / "cifar-100-python" / "train").read_bytes() == b"abc"
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["cifar-100-python"]
-
-
-def test_download_with_another_md5_leaves_nothing_behind(tmp_path):
-    (tmp_path / "web").mkdir()
-    _archive(tmp_path / "web", ["cifar-100-python/train"])
-    server, url = _served(tmp_path / "web")
-    with pytest.raises(UsageError, match="nothing was unpacked"):
-        _cifar.download(f"{url}/archive.tar.gz", "0" * 32, tmp_path / "data")
-    server.shutdown()
-    assert list((tmp_path / "data").iterdir()) == []
-
-
-def test_archive_that_leaves_its_folder_is_refused(tmp_path):
-    (tmp_path / "web").mkdir()
-    md5 = _archive(tmp_path / "web", ["../outside"])
-    server, url = _served(tmp_path / "web")
-    with pytest.raises((tarfile.TarError, UsageError)):
-        _cifar.download(f"{url}/archive.tar.gz", md5, tmp_path / "data")
-    server.shutdown()
-    assert not (tmp_path / "outside").exists()

@@ -226,7 +226,7 @@ def test_no_gradient_passes_through_attributes():
 @pytest.mark.parametrize("missing", [["attributes"], ["bank_attributes"], ["attributes", "bank_attributes"]])
 def test_missing_attributes_are_an_error_that_names_the_setting(missing):
     inputs = dataclasses.replace(random_inputs(67), **dict.fromkeys(missing))
-    with pytest.raises(ValueError, match="folder with --set attributes=FILE"):
+    with pytest.raises(ValueError, match="folder with --set attribute_file=FILE"):
         loss(METHOD, inputs)
 
 

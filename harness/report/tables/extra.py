@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness import protocol
 from harness.report.content import RECALLS, Content
 from harness.report.table import Entry, Table, emboldened
 from harness.spec import Cell
@@ -12,10 +11,9 @@ position = 30
 
 def table(content: Content) -> Table:
     """A row per cell, a group per method, its best values bold."""
-    titles = protocol.method_titles(content.spec)
     groups = []
     for method in content.methods():
-        rows = [_row(content, titles[method], cell) for cell in content.cells(method)]
+        rows = [_row(content, cell) for cell in content.cells(method)]
         groups.append(tuple(emboldened(rows, range(3, 7), range(len(rows))) if len(rows) > 1 else rows))
     return Table(
         name="extra",
@@ -42,9 +40,9 @@ def table(content: Content) -> Table:
     )
 
 
-def _row(content: Content, title: str, cell: Cell) -> tuple[Entry, ...]:
+def _row(content: Content, cell: Cell) -> tuple[Entry, ...]:
     first = content.find(cell, RECALLS[0])
     theirs = Entry(first.theirs) if first.theirs is not None else Entry(text="–")
     difference = Entry(first.difference, signed=True) if first.difference is not None else Entry(text="–")
-    labels = (Entry(text=title), Entry(text=cell.shown("weight")), Entry(text=cell.shown("temperature")))
+    labels = (Entry(text=content.title(cell)), Entry(text=cell.shown("weight")), Entry(text=cell.shown("temperature")))
     return (*labels, *(content.entry(cell, metric) for metric in RECALLS), theirs, difference)

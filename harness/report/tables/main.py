@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness import protocol
 from harness.report.content import RECALLS, Content
 from harness.report.table import Entry, Table, emboldened
 from harness.spec import Cell
@@ -13,9 +12,8 @@ UPPER_REFERENCE = "supfine"  # trained with the fine labels: it does not compete
 
 def table(content: Content) -> Table:
     """A row per method; w and τ chosen on the test set itself, as the paper does."""
-    titles = protocol.method_titles(content.spec)
     best = {method: content.best[method] for method in content.methods() if method in content.best}
-    rows = [_row(content, titles[method], cell) for method, cell in best.items()]
+    rows = [_row(content, cell) for method, cell in best.items()]
     competing = [number for number, method in enumerate(best) if method != UPPER_REFERENCE]
     columns = range(3, 3 + len(RECALLS))
     rows = emboldened(rows, list(columns), competing)
@@ -45,10 +43,10 @@ def table(content: Content) -> Table:
     )
 
 
-def _row(content: Content, title: str, cell: Cell) -> tuple[Entry, ...]:
+def _row(content: Content, cell: Cell) -> tuple[Entry, ...]:
     published = content.find(cell, RECALLS[0]).theirs
     theirs = Entry(published) if published is not None else Entry(text="–")
-    labels = (Entry(text=title), Entry(text=cell.shown("weight")), Entry(text=cell.shown("temperature")))
+    labels = (Entry(text=content.title(cell)), Entry(text=cell.shown("weight")), Entry(text=cell.shown("temperature")))
     return (*labels, *(content.entry(cell, metric) for metric in RECALLS), theirs)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness import protocol
 from harness.report.content import RECALL_AT, Content
 from harness.report.table import Entry, Table, emboldened
 
@@ -11,12 +10,11 @@ position = 35
 
 def table(content: Content) -> Table:
     """A row per cell, a group per method."""
-    titles = protocol.method_titles(content.spec)
     groups = []
     for method in content.methods():
         rows = [
             (
-                Entry(text=titles[method]),
+                Entry(text=content.title(cell)),
                 Entry(text=cell.shown("weight")),
                 Entry(text=cell.shown("temperature")),
                 *(content.entry_within(cell, k) for k in RECALL_AT),
