@@ -34,7 +34,7 @@ def recall_at_k(features: Tensor, labels: Tensor, ks: Iterable[int] = (1, 2, 5, 
     rows in which it cannot are computed again in float64. Beside a copy of the features and a few
     numbers per image, memory does not grow with N.
     """
-    ks = _checked(features, labels, list(ks))
+    ks = checked(features, labels, list(ks))
     with torch.autocast(features.device.type, enabled=False), _no_tf32(features.device):
         order = torch.argsort(labels, stable=True)
         fewest, most = _between(_unit(features, order), labels[order])
@@ -59,7 +59,8 @@ def _no_tf32(device: torch.device) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def _checked(features: Tensor, labels: Tensor, ks: list[int]) -> list[int]:
+def checked(features: Tensor, labels: Tensor, ks: list[int]) -> list[int]:
+    """`ks`, where recall can be computed; otherwise ValueError says why not."""
     if features.ndim != 2 or labels.shape != features.shape[:1] or len(features) == 0:
         raise ValueError(
             f"features {tuple(features.shape)} must be (N, F) and labels {tuple(labels.shape)} (N,), N > 0"

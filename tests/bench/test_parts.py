@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from harness import datasets
@@ -73,6 +74,15 @@ def test_noise_stands_in_for_data_that_is_not_here(tmp_path, monkeypatch):
     found, what = images.find(TrialConfig(train_limit=130, test_limit=20))
     assert what == "noise"
     assert (found.train_images.shape, found.test_images.shape) == ((130, 3, 32, 32), (20, 3, 32, 32))
+
+
+def test_noise_has_attributes_for_the_method_that_needs_them():
+    trial = small("maskcon_attributes", dataset="cifar100", image_size=32)
+    noise = images.noise(128, 20, 32)
+    assert (noise.train_attributes.shape, noise.train_attributes.dtype) == ((128, 312), np.float32)
+    assert set(noise.train_attributes.ravel()) == {0, 1}
+    found = step.measure(trial.replace(train_limit=128), noise, CPU, 1, None)
+    assert (list(found["ways"])[:2], found["flops"] > 0) == (["fp32", "bf16"], True)
 
 
 def test_the_datasets_own_images_are_taken_where_they_are():

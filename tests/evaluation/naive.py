@@ -24,6 +24,21 @@ def recall_at_k(features: Sequence[Sequence[float]], labels: Sequence[int], ks: 
     return {k: sum(rank < k for rank in ranks) / len(ranks) for k in ks}
 
 
+def recall_within(
+    features: Sequence[Sequence[float]], labels: Sequence[int], groups: Sequence[int], ks: Sequence[int]
+) -> dict[int, float]:
+    """The share of images whose K nearest others of their own group hold one of their label."""
+    directions = [_direction(vector) for vector in features]
+    retrieved = dict.fromkeys(ks, 0)
+    for i, query in enumerate(directions):
+        mates = [j for j in range(len(labels)) if j != i and groups[j] == groups[i]]
+        similarities = {j: _dot(query, directions[j]) for j in mates}
+        mates.sort(key=lambda j: -similarities[j])
+        for k in ks:
+            retrieved[k] += any(labels[j] == labels[i] for j in mates[:k])
+    return {k: count / len(labels) for k, count in retrieved.items()}
+
+
 def _direction(vector: Sequence[float]) -> list[float]:
     length = math.sqrt(math.fsum(value * value for value in vector))
     return [value / length for value in vector] if length else list(vector)
