@@ -209,6 +209,8 @@ class TrialConfig:
             for name, setting in fields().items()
             if setting.group is not None and setting.group not in self.uses
         }
+        if self.initialisation != "checkpoint":
+            unused["checkpoint_digest"] = None
         if not datasets.of_photographs(self.dataset):
             unused |= {name: fields()[name].default for name in ("stored_side", "test_resize")}
         if module.label_source != "coarse":

@@ -15,6 +15,7 @@ from harness.errors import UsageError
 
 NAMES = ("paper", "released-code", "student")
 NOT_STATED = "not stated"
+PAPER = ("cifartoy", "cifar100", "imagenet32", "sop-split1", "sop-split2", "cars196")  # its datasets
 PHOTOGRAPHS = ("sop-split1", "sop-split2", "cars196")  # of the paper
 
 
@@ -91,6 +92,18 @@ def grouping(preset: str, dataset: str, name: str) -> str:
     """
     other = {("cifartoy", "bad"): "bad-released", ("cars196", "default"): "released", ("cars196", "paper"): "released"}
     return other.get((dataset, name), name) if preset == "released-code" else name
+
+
+def source(preset: str) -> str:
+    """Whose setting a sweep is held against."""
+    return "its source" if preset == "student" else "paper"
+
+
+def expected(preset: str, dataset: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """What that source has otherwise than the defaults; `settings` are those of the dataset."""
+    if preset == "student":
+        return settings | overrides(preset, dataset)
+    return settings if dataset in PAPER else {}
 
 
 def epoch_rule(preset: str) -> str:

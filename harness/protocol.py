@@ -13,32 +13,39 @@ _VARIED = ("dataset", "method", "seed", "weight", "temperature", "grouping")  # 
 
 @dataclass(frozen=True)
 class Departure:
-    """One setting in which a sweep is not the preset `paper`."""
+    """One setting in which a sweep is not what its source, the paper or the student's code, did."""
 
     setting: str
     ran: Any
     paper: Any
     reason: str = ""
+    source: str = "paper"
 
     def __str__(self) -> str:
-        return f"{self.setting} {self.ran} (paper: {self.paper})" + (f": {self.reason}" if self.reason else "")
+        return f"{self.setting} {self.ran} ({self.source}: {self.paper})" + (f": {self.reason}" if self.reason else "")
 
 
 def departures(spec: SweepSpec) -> list[Departure]:
-    """Every setting, common to the sweep's trials or of some of them, that the preset `paper` has otherwise."""
+    """Every setting, common to the sweep's trials or of some of them, that the source has otherwise."""
     found: dict[tuple[str, Any], Departure] = {}
+    source = presets.source(spec.preset)
+    expected = presets.expected(spec.preset, spec.dataset, datasets.load(spec.dataset).settings)
     for trial in spec.trials():
         for name, setting in config.fields().items():
             ran = getattr(trial, name)
-            if name not in _VARIED and setting.identity and ran != setting.default:
+            default = expected.get(name, setting.default)
+            unused = setting.group is not None and setting.group not in trial.uses
+            if name in _VARIED or not setting.identity or unused:
+                continue
+            if ran != default:
                 reason = "the local files are not the published ones" if name == "data_digest" else ""
-                paper = "the published files" if name == "data_digest" else _paper(name, setting.default)
-                found[name, ran] = Departure(name, _shown(ran), paper, reason)
+                paper = "the published files" if name == "data_digest" else _paper(name, default)
+                found[name, ran] = Departure(name, _shown(ran), paper, reason, source)
         for name, value in trial.options.items():
             known = config.options_of(trial.dataset, trial.method)[name]
             default = known.default
             if known.identity and value != default:
-                found[name, value] = Departure(name, value, default)
+                found[name, value] = Departure(name, value, default, source=source)
     return list(found.values())
 
 
@@ -47,15 +54,16 @@ def reduced(spec: SweepSpec) -> str:
     small = [entry for entry in departures(spec) if _is_less(entry)]
     if not small:
         return ""
-    return "A reduced run, not the paper's: " + ", ".join(f"{entry.setting} {entry.ran}" for entry in small) + "."
+    whose = "the paper's" if presets.source(spec.preset) == "paper" else "its source's"
+    return f"A reduced run, not {whose}: " + ", ".join(f"{entry.setting} {entry.ran}" for entry in small) + "."
 
 
 def other_data(spec: SweepSpec) -> str:
     """A sentence for a sweep on files that are not the published ones, or nothing."""
     local = {trial.data_digest for trial in spec.trials()} - {None}
-    if not local:
-        return ""
     module = datasets.load(spec.dataset)
+    if not local or module.train_size is None:
+        return ""
     return (
         f"The local files of {module.title} are not the published ones (digest {', '.join(map(str, local))}, published "
         f"{module.digest}): no number here is a result on the published data."
@@ -85,7 +93,7 @@ def method_titles(spec: SweepSpec) -> dict[str, str]:
 
 def _is_less(entry: Departure) -> bool:
     """Whether a departure means fewer images, fewer epochs or a smaller network than the paper's."""
-    fewer_epochs = entry.setting == "epochs" and entry.ran < config.fields()["epochs"].default
+    fewer_epochs = entry.setting == "epochs" and entry.ran < entry.paper
     return fewer_epochs or entry.setting in ("train_limit", "test_limit") or entry.ran == "small"
 
 

@@ -39,7 +39,11 @@ MATTERS = {
     "epochs": 100, "batch_size": 64, "lr": 0.1, "warmup_epochs": 0, "sgd_momentum": 0.5, "weight_decay": 1e-4,
     "precision": "bf16", "data_digest": "of other files",
 }  # fmt: skip
-MATTERS_NOT = {"eval_every": 1, "device": "cpu", "threads": 2, "compile": "on", "cuda_graphs": "on"}
+MATTERS_NOT = {
+    "eval_every": 1, "device": "cpu", "threads": 2, "compile": "on", "cuda_graphs": "on",
+    "test_resize": "square", "stored_side": 128,  # of photographs, which CIFAR-100 has none of
+}  # fmt: skip
+FILES = {"coarse": {}, "checkpoint": {"initialisation": "checkpoint"}}  # in the id by their content
 BANK = ("contrastive_temperature", "bank_size", "key_momentum", "own_keys", "projector_hidden", "projection_dimension")
 CANNOT_MATTER = {
     "selfcon": ["weight", "temperature"],
@@ -126,13 +130,77 @@ def test_a_method_with_coarse_labels_has_a_trial_per_grouping(method):
 
 
 def test_every_setting_is_known_to_matter_or_not():
-    assert MATTERS.keys() | MATTERS_NOT.keys() | {"dataset", "method", "seed", "grouping"} == config.fields().keys()
+    elsewhere = {"dataset", "method", "seed", "grouping"} | FILES.keys() | {f"{name}_digest" for name in FILES}
+    assert MATTERS.keys() | MATTERS_NOT.keys() | elsewhere == config.fields().keys()
     assert CANNOT_MATTER.keys() == set(methods.names())
 
 
 @pytest.mark.parametrize("name", MATTERS)
 def test_what_decides_the_result_is_in_the_id(name):
     assert trial_id("maskcon", **{name: MATTERS[name]}) != trial_id("maskcon")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_in_the_id_by_its_content_and_not_by_its_path(name, tmp_path):
+    for file, text in (("one", "a"), ("two", "a"), ("three", "b")):
+        (tmp_path / file).write_text(text)
+    one, two, three = (
+        trial_id("maskcon", **{name: str(tmp_path / file)}, **FILES[name]) for file in ("one", "two", "three")
+    )
+    assert one == two
+    assert len({one, three, trial_id("maskcon")}) == 3
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_trial_that_was_written_is_read_back_where_its_file_is_gone(name, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("a")
+    trial = resolved("cifar100", "maskcon", **{name: str(path)}, **FILES[name])
+    path.unlink()
+    assert config.from_dict(trial.to_dict()) == trial
+    with pytest.raises(UsageError, match=f"{name}='.*file' cannot be read: No such file"):
+        resolved("cifar100", "maskcon", **{name: str(path)}, **FILES[name])
+
+
+def test_a_file_of_coarse_classes_matters_to_methods_that_train_on_them_alone(tmp_path):
+    (tmp_path / "coarse.csv").write_text("fine,coarse\n")
+    path = str(tmp_path / "coarse.csv")
+    assert trial_id("selfcon", coarse=path) == trial_id("selfcon")
+    assert trial_id("supfine", coarse=path) == trial_id("supfine")
+    assert trial_id("supce", coarse=path) != trial_id("supce")
+    assert trial_id("maskcon", weight=0, coarse=path) == trial_id("selfcon")
+    assert trial_id("maskcon", "cifartoy", coarse=path, grouping="bad") == trial_id("maskcon", "cifartoy", coarse=path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"initialisation": "checkpoint"}, "add --set checkpoint=FILE"),
+        ({"checkpoint": "x.pt"}, "needs --set initialisation=checkpoint"),
+        ({"stored_side": 225}, "must be even; try 226"),
+    ],
+)
+def test_settings_that_do_not_go_together_say_what_does(settings, said):
+    with pytest.raises(UsageError, match=said):
+        resolved("cifar100", "maskcon", **settings)
+
+
+def test_how_photographs_are_stored_and_tested_is_in_the_id_of_datasets_of_photographs():
+    for settings in ({"test_resize": "square"}, {"stored_side": 128}):
+        assert trial_id("maskcon", "sop-split1", **settings) != trial_id("maskcon", "sop-split1")
+
+
+def test_a_datasets_own_option_stays_with_a_reduced_method():
+    assert trial_id("maskcon", "sop-split2", weight=0, draw="redrawn") == trial_id(
+        "selfcon", "sop-split2", draw="redrawn"
+    )
+    assert trial_id("selfcon", "sop-split2", draw="redrawn") != trial_id("selfcon", "sop-split2")
+    assert trial_id("selfcon", draw="redrawn") == trial_id("selfcon"), "another dataset's option is passed over"
+
+
+def test_released_code_has_its_own_test_resize_for_photographs():
+    for dataset, expected in (("sop-split1", "square"), ("cifar100", "shorter")):
+        assert config.resolve(dataset, "maskcon", preset="released-code").test_resize == expected
 
 
 def test_the_seed_is_in_the_id():

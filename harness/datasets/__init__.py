@@ -157,14 +157,14 @@ def states(name: str) -> list[FileState]:
     return [_state(file, root_of(name) / file.path) for file in load(name).files()]
 
 
-def local_digest(name: str, options: Mapping[str, Any]) -> str | None:
+def local_digest(name: str, options: Mapping[str, Any] | None = None) -> str | None:
     """The digest of the local files where they are complete but not the published ones, otherwise None.
 
     `options` are the dataset's own settings. A dataset without some unreadable photographs is another one, too.
     """
     module = load(name)
     if hasattr(module, "local_digest"):
-        return module.local_digest(options)
+        return module.local_digest(options or {})
     found = states(name)
     if not found or any(state.state == "missing" for state in found):
         return None
@@ -250,6 +250,8 @@ def _groupings(trial: TrialConfig) -> tuple[str, ...]:
 
 def _photographed(trial: TrialConfig, found: Listing, progress: Progress | None) -> ImageData:
     """Photographs as the trial has them, decoded where they have not been."""
+    import numpy as np
+
     from harness.datasets import _photographs
 
     paths = (*found.train_paths, *found.test_paths)
@@ -265,10 +267,10 @@ def _photographed(trial: TrialConfig, found: Listing, progress: Progress | None)
         other = found if name == _grouping(trial) else listing(trial.replace(grouping=name))
         groups[name] = other.test_coarse
     return ImageData(
-        train_images=images.take(range(count)),
+        train_images=images.take(np.arange(count)),
         train_fine=found.train_fine,
         train_coarse=found.train_coarse,
-        test_images=images.take(range(count, len(paths))),
+        test_images=images.take(np.arange(count, len(paths))),
         test_fine=found.test_fine,
         test_coarse=found.test_coarse,
         fine_names=found.fine_names,
