@@ -139,3 +139,117 @@ def _add_to_lists(lists: dict[str, list], images: list[str], fine: int, coarse: 
         lists[f"{split}_path.json"] += paths
         lists[f"{split}_fine_label.json"] += [fine] * len(paths)
         lists[f"{split}_coarse_label.json"] += [coarse] * len(paths)
+
+
+CARS = (
+    "Audi A5 Coupe 2012",
+    "Audi S4 Sedan 2012",
+    "BMW M5 Sedan 2010",
+    "BMW X5 SUV 2007",
+    "Ford E-Series Wagon Van 2012",
+    "Acura TL Type-S 2008",
+)
+
+
+def write_cars(root: Path, train: int = 66, test: int = 36) -> Path:
+    """Six models in torchvision's layout; the class of image i, from 0, is i modulo 6."""
+    folder = root / "stanford_cars"
+    (folder / "devkit").mkdir(parents=True, exist_ok=True)
+    write_cars_meta(folder / "devkit" / "cars_meta.mat", CARS)
+    for split, count in (("train", train), ("test", test)):
+        names = [f"{number:05d}.jpg" for number in range(1, count + 1)]
+        labels = [number % len(CARS) + 1 for number in range(count)]
+        for name, label in zip(names, labels, strict=True):
+            write_photo(folder / f"cars_{split}" / name, seed=label)
+        path = "devkit/cars_train_annos.mat" if split == "train" else "cars_test_annos_withlabels.mat"
+        write_cars_annotations(folder / path, names, labels)
+    return root
+
+
+def write_cars_meta(path: Path, names: tuple[str, ...]) -> None:
+    """cars_meta.mat: a cell array of one row."""
+    import scipy.io
+
+    cells = np.empty((1, len(names)), dtype=object)
+    cells[0] = names
+    scipy.io.savemat(path, {"class_names": cells})
+
+
+def write_cars_annotations(path: Path, names: list[str], labels: list[int] | None, boxes: list | None = None) -> None:
+    """A struct array of one row, as in the devkit; without labels it is as cars_test_annos.mat has it."""
+    import scipy.io
+
+    columns: dict[str, list] = {
+        name: [box[position] for box in boxes] if boxes else [1 + position] * len(names)
+        for position, name in enumerate(("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2"))
+    }
+    if labels is not None:
+        columns["class"] = [np.uint8(label) for label in labels]
+    columns["fname"] = names
+    rows = np.empty((1, len(names)), dtype=[(name, object) for name in columns])
+    for name, column in columns.items():
+        rows[name][0] = column
+    scipy.io.savemat(path, {"annotations": rows})
+
+
+BIRDS = (
+    "Black_footed_Albatross",
+    "Laysan_Albatross",
+    "Sooty_Albatross",
+    "Groove_billed_Ani",
+    "Crested_Auklet",
+    "Least_Auklet",
+    "Parakeet_Auklet",
+    "Rhinoceros_Auklet",
+    "Brewer_Blackbird",
+    "Red_winged_Blackbird",
+    "Rusty_Blackbird",
+    "Yellow_headed_Blackbird",
+    "Bobolink",
+    "Indigo_Bunting",
+    "Lazuli_Bunting",
+    "Painted_Bunting",
+    "Cardinal",
+    "Spotted_Catbird",
+    "Gray_Catbird",
+    "Yellow_breasted_Chat",
+    "Eastern_Towhee",
+    "Chuck_will_Widow",
+    "Brandt_Cormorant",
+    "Red_faced_Cormorant",
+)
+
+
+def write_cub(root: Path) -> Path:
+    """The first 24 species with four training and two test images each; attribute a of image i is seen where 3 | i + a."""
+    folder = root / "CUB_200_2011"
+    (folder / "attributes").mkdir(parents=True, exist_ok=True)
+    classes = [f"{number:03d}.{bird}" for number, bird in enumerate(BIRDS, start=1)]
+    tables: dict[str, list[str]] = {
+        "classes.txt": [f"{number} {name}" for number, name in enumerate(classes, start=1)],
+        "images.txt": [],
+        "image_class_labels.txt": [],
+        "train_test_split.txt": [],
+        "attributes/image_attribute_labels.txt": [],
+    }
+    for number, name in enumerate(classes, start=1):
+        for position in range(6):
+            image = (number - 1) * 6 + position + 1
+            path = f"{name}/{name[4:]}_{image:04d}.jpg"
+            write_photo(folder / "images" / path, seed=number)
+            tables["images.txt"].append(f"{image} {path}")
+            tables["image_class_labels.txt"].append(f"{image} {number}")
+            tables["train_test_split.txt"].append(f"{image} {int(position % 3 != 2)}")
+            tables["attributes/image_attribute_labels.txt"] += _attribute_lines(image)
+    for file, lines in tables.items():
+        (folder / file).write_text("\n".join(lines) + "\n")
+    return root
+
+
+def _attribute_lines(image: int) -> list[str]:
+    """As published, two more fields in one of fifty lines."""
+    more = ["", " 0"]
+    return [
+        f"{image} {a} {int((image + a) % 3 == 0)}{more[a % 50 == 0]} {1 + a % 4} {a % 7 + 0.5:.3f}{more[a % 50 == 0]}"
+        for a in range(1, 313)
+    ]
