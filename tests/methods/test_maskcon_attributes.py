@@ -162,6 +162,14 @@ def test_equal_attributes_tie_wherever_they_lie_in_a_full_bank(similarity, copie
             assert found[0, 1:][places].tolist() == pytest.approx([1 / (1 + copies)] * copies, rel=1e-3)
 
 
+@pytest.mark.parametrize("similarity", ["hamming", "euclidean"])
+def test_equal_real_attributes_have_a_similarity_of_exactly_one(similarity):
+    drawn = torch.rand(128, 312, generator=torch.Generator().manual_seed(0))
+    found = methods.load(METHOD).similarities(drawn[:64], drawn, similarity)
+    assert (found.diagonal() == 1).all()
+    assert (found == 1).sum() == 64
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_equal_cosines_of_different_attributes_tie(dtype):
     """s of the sample's 36 ones among the s² ones of an entry are a cosine of 1/6, for every s."""
