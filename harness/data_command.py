@@ -96,7 +96,10 @@ def coarsen(
     else:
         found = datasets.listing(_any_trial(name, texts, "maskcon_attributes"))
         features, fine, names = found.train_attributes, found.train_fine, found.fine_names
-    found_groups = coarsening.groups_of(coarsening.class_means(features, fine), groups)
+    means = coarsening.class_means(features, fine)
+    if len(means) < len(names):
+        raise UsageError(f"{name}: the class {names[len(means)]} has no training images.")
+    found_groups = coarsening.groups_of(means, groups)
     coarsening.write_csv(output, names, found_groups)
     out.print(f"{len(names)} fine classes in {groups} coarse ones: {output}", soft_wrap=True)
     out.print(f"Train with them: --set coarse={output}", soft_wrap=True)

@@ -68,6 +68,12 @@ def metric_lines(trial: TrialConfig, recalls: Mapping[int, float], seconds: floa
         line: dict[str, Any] = {"epoch": epoch, "loss": 4.0 / epoch, "lr": trial.lr * (1 - epoch / (trial.epochs + 1))}
         if epoch in recalls:
             line |= {f"recall_at_{k}": recall_at(k, recalls[epoch]) for k in (1, 2, 5, 10, 50, 100)}
+            groups = datasets.load(trial.dataset).groupings
+            if trial.label_source == "coarse":
+                groups = (datasets.group_name(trial),)
+            for group in groups:
+                within = {k: recall_at(k, (1 + recalls[epoch]) / 2) for k in (1, 2, 5, 10)}
+                line |= {trials.within_metric(k, group): value for k, value in within.items()}
         passed = seconds * epoch / trial.epochs
         lines.append(line | {"seconds": round(passed, 3), "time": STARTED + passed})
     return lines

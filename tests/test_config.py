@@ -326,7 +326,7 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(name, value, says):
         (lambda: config.resolve("digits", "supce", preset="papers"), ["preset 'papers'", "'paper'", "released-code"]),
         (lambda: resolved("cifartoy", "supce", grouping="god"), ["grouping of cifartoy 'god'", "'good'", "bad"]),
         (lambda: resolved("cifar100", "supce", grouping="bad"), ["grouping of cifar100 'bad'", "official"]),
-        (lambda: TrialConfig(method="supce", options={"ascl_weighting": "authors"}), ["option of the method supce"]),
+        (lambda: TrialConfig(method="supce", options={"ascl_weighting": "authors"}), ["option of supce on cifar100"]),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_and_the_known(call, says):

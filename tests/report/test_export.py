@@ -52,7 +52,7 @@ def rows(path):
 def test_features_are_those_that_the_trainer_evaluates(tmp_path, data, name):
     trial_id, encoder = trained(tmp_path)
     count = export.embed(tmp_path, trial_id, saved(tmp_path / "images", data.test_images), tmp_path / name)
-    expected = embedded(encoder, data.test_images, data, 8).numpy()
+    expected = embedded(encoder, data.test_images, data, TRIAL).numpy()
     found = rows(tmp_path / name)
     assert count == len(found) == 12
     for number, features in enumerate(expected):

@@ -45,7 +45,7 @@ def test_on_a_desktop_every_column_of_every_table_is_visible(browser, full):
     with opened(browser, full, width=1440) as (page, _, _):
         hidden = "part => [part.closest('figure')?.id, part.scrollWidth - part.clientWidth]"
         parts = page.evaluate(f"[...document.querySelectorAll('main > figure .scroll')].map({hidden})")
-        assert [name for name, _ in parts] == ["main", "extra", "protocol"]
+        assert [name for name, _ in parts] == ["main", "extra", "within", "protocol"]
         assert [part for part in parts if part[1] > 0] == []
 
 
@@ -112,7 +112,7 @@ def test_the_page_has_one_title_and_headings_in_order(browser, full):
     with opened(browser, full) as (page, _, _):
         levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(part => part.tagName)")
         heads = page.locator("h2").all_inner_texts()
-    assert levels == ["H1"] + ["H2"] * 5
+    assert levels == ["H1"] + ["H2"] * 6
     assert heads == [
         "Each method at its best",
         "Recall@1 over w and τ",
