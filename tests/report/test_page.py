@@ -117,6 +117,7 @@ def test_the_page_has_one_title_and_headings_in_order(browser, full):
         "Each method at its best",
         "Recall@1 over w and τ",
         "All cells, beside the published numbers",
+        "Recall inside the coarse class",
         "Protocol",
         "Provenance",
     ]

@@ -16,7 +16,8 @@ from tests import builders
 from . import made
 
 FILES = {
-    "main.md", "main.tex", "extra.md", "extra.tex", "within.md", "within.tex", "heatmap.pdf", "heatmap.png", "results.csv", "provenance.json",
+    "main.md", "main.tex", "extra.md", "extra.tex", "within.md", "within.tex", "heatmap.pdf", "heatmap.png",
+    "results.csv", "provenance.json",
     "report.md", "report.tex", "report.html", "report.pdf",
 }  # fmt: skip
 
