@@ -10,6 +10,14 @@ class UsageError(ValueError):
     """A wrong name, value or combination of settings. The message says what was got, what is allowed, what to do."""
 
 
+class UnreadableImages(UsageError):
+    """Photographs that are missing, truncated or no images. The message names some of them; `paths` has all."""
+
+    def __init__(self, message: str, paths: tuple[str, ...] = ()):
+        super().__init__(message)
+        self.paths = paths
+
+
 class MissingData(FileNotFoundError):
     """Files that a trial needs are not there. The message says where they were looked for and how to get them."""
 

@@ -1,0 +1,65 @@
+"""One photograph: its size in the cache, read from its header, and its pixels.
+
+NOTE: a turn that EXIF asks for is not made: torchvision's loader makes none either, and published numbers come from it.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+# What Pillow's readers raise on bytes that are not what they should be.
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ZeroDivisionError, struct.error)
+
+
+class Unreadable(Exception):
+    """The file is not an image that can be decoded; the message says why in a few words."""
+
+
+def prepare() -> None:
+    """Load every reader, so that threads need not do it at once."""
+    Image.init()
+
+
+def size_in_cache(width: int, height: int, side: int) -> tuple[int, int]:
+    """(height, width) with the shorter side exactly `side` (even) and the longer one the nearest even number."""
+    # Even, so that an image in the middle of an even frame leaves whole pixels at both ends: nothing is moved by half a one.
+    short, long = sorted((width, height))
+    longer = 2 * ((long * side + short) // (2 * short))
+    return (side, longer) if height <= width else (longer, side)
+
+
+def measure(path: Path, side: int) -> tuple[int, int]:
+    """Height and width that the image will have in the cache; only its header is read. Raises Unreadable."""
+    try:
+        with Image.open(path) as image:
+            return size_in_cache(*image.size, side)
+    except (*_DAMAGE, Image.DecompressionBombError) as error:
+        raise Unreadable(_reason(error)) from error
+
+
+def pixels(path: Path, height: int, width: int) -> bytes:
+    """The image as RGB in this size, channels first. Raises Unreadable, also where only its end is missing."""
+    try:
+        with Image.open(path) as image:
+            # A large JPEG is decoded at a half, a quarter or an eighth where at least twice the wanted size is left. On a
+            # photograph-like image of 4000 × 3000 this changes no value by more than 2 of 255, by 0.1 on average, and is
+            # three times as fast (AMD EPYC, one thread).
+            drafted = image.draft(None, (2 * width, 2 * height))
+            shown = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR, drafted and drafted[1])
+            return b"".join(band.tobytes() for band in shown.split())
+    except (*_DAMAGE, Image.DecompressionBombError) as error:
+        raise Unreadable(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "missing"
+    if isinstance(error, UnidentifiedImageError | IsADirectoryError):
+        return "no image"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    words = str(error)
+    return "truncated" if "truncated" in words.lower() else f"damaged: {words}"
