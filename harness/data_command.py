@@ -182,6 +182,8 @@ def _photographs(out: Console, err: Console, name: str, asked: Asked) -> int:
     if not (asked.decode or asked.skip_unreadable or asked.verify or name == "folder"):
         out.print(f"Decoded once when a trial first needs them, or now: harness data {name} --decode")
         return 0
+    if asked.verify:
+        datasets.verify_cache(trial)
     try:
         decoded(err, trial)
     except errors.UnreadableImages as problem:
@@ -190,9 +192,7 @@ def _photographs(out: Console, err: Console, name: str, asked: Asked) -> int:
         path = datasets.leave_out(trial, problem.paths)
         out.print(f"{len(problem.paths)} unreadable images are left out from now on: {path}", soft_wrap=True)
         decoded(err, trial)
-    out.print(
-        f"All images can be read; kept decoded in {datasets.cache_folder(trial, verify=asked.verify)}", soft_wrap=True
-    )
+    out.print(f"All images can be read; kept decoded in {datasets.cache_folder(trial)}", soft_wrap=True)
     return 0
 
 

@@ -215,12 +215,25 @@ def leave_out(trial: TrialConfig, paths: Iterable[str]) -> Path:
     return _unreadable.add(listing(trial).root, trial.dataset, paths)
 
 
-def cache_folder(trial: TrialConfig, *, verify: bool = False) -> Path:
-    """Where the trial's photographs are kept decoded; `verify` reads them all. Raises UsageError where they are not whole."""
+def cache_folder(trial: TrialConfig) -> Path:
+    """Where the trial's photographs are kept decoded."""
+    from harness.datasets import _cache
+
+    found = listing(trial)
+    return _cache.wanted(found.root, (*found.train_paths, *found.test_paths), trial.stored_side).folder
+
+
+def verify_cache(trial: TrialConfig) -> None:
+    """Read all decoded photographs. Raises UsageError where they are not what was decoded; those are removed."""
     from harness.datasets import _photographs
 
     found = listing(trial)
-    return _photographs.folder_of(found.root, (*found.train_paths, *found.test_paths), trial.stored_side, verify=verify)
+    state = _photographs.verify(found.root, (*found.train_paths, *found.test_paths), trial.stored_side)
+    if state == "differs":
+        raise errors.UsageError(
+            f"the decoded photographs of {trial.dataset} had changed on disk and were removed; decode them again: "
+            f"harness data {trial.dataset} --decode. Trials that ran meanwhile are in doubt."
+        )
 
 
 def root_of(name: str) -> Path:

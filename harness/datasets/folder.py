@@ -110,10 +110,13 @@ def listing(data: Path, grouping: str, *, attributes: bool, **given: Any) -> Lis
 
 
 def default_coarse(given: Mapping[str, Any]) -> Path | None:
-    """The file with coarse classes that lies in the folder."""
+    """The file with coarse classes that lies in the folder; none where a manifest says them."""
     if not given.get("root"):
         return None
     root = Path(given["root"]).expanduser()
+    manifest = Path(given.get("manifest") or root / "manifest.csv")
+    if manifest.is_file() and "coarse" in manifest.read_text(encoding="utf-8-sig").partition("\n")[0].split(","):
+        return None
     return next((path for name in ("coarse.csv", "coarse.toml") if (path := root / name).is_file()), None)
 
 

@@ -1,0 +1,76 @@
+"""Each dataset through the public commands: files in the genuine layout, an epoch of a tiny encoder, a report."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness import datasets
+from tests.datasets import genuine
+from tests.sweep.commands import harness
+
+TINY = {
+    "encoder": "small", "initialisation": "random", "image_size": 16, "stored_side": 32, "epochs": 1, "batch_size": 16,
+    "bank_size": 32, "projector_hidden": 16, "projection_dimension": 8, "train_limit": "none",
+}  # fmt: skip
+WRITTEN = {
+    "cifar100": genuine.write_cifar100,
+    "cifartoy": genuine.write_cifar10,
+    "imagenet32": genuine.write_imagenet32,
+    "sop-split1": genuine.write_sop,
+    "sop-split2": genuine.write_sop,
+    "cars196": genuine.write_cars,
+    "cub20": genuine.write_cub,
+    "cub50": genuine.write_cub,
+    "cub200": genuine.write_cub,
+}
+SPEC = """
+title = "{dataset}, a tiny run"
+dataset = "{dataset}"
+preset = "{preset}"
+seeds = 1
+[settings]
+draw = "redrawn"
+[[cells]]
+method = "selfcon"
+[[cells]]
+method = "maskcon"
+weight = [0.5, 1]
+"""
+ATTRIBUTES = """
+[[cells]]
+method = "maskcon_attributes"
+attribute_weight = [0.5, 1]
+"""
+
+
+def test_every_dataset_is_among_these():
+    assert set(datasets.names()) == {*WRITTEN, "digits", "folder"}, "digits and folder have tests of their own"
+
+
+@pytest.mark.parametrize("dataset", WRITTEN)
+def test_a_dataset_trains_and_is_reported(dataset, tmp_path):
+    WRITTEN[dataset](tmp_path / "data")
+    birds = dataset.startswith("cub")
+    path = tmp_path / f"{dataset}-tiny.toml"
+    path.write_text(SPEC.format(dataset=dataset, preset="student" if birds else "paper") + ATTRIBUTES * birds)
+    words = [str(path), *(word for name, value in TINY.items() for word in ("--set", f"{name}={value}"))]
+    environment = {"HARNESS_DATA": str(tmp_path / "data"), "HARNESS_CACHE": str(tmp_path / "decoded")}
+    swept = harness("sweep", *words, workspace=tmp_path / "w", **environment)
+    assert swept.returncode == 0, swept.stdout + swept.stderr
+    results = [json.loads(found.read_text()) for found in (tmp_path / "w" / "trials").glob("*/result.json")]
+    assert len(results) == (5 if birds else 3)
+    for result in results:
+        last = result["metrics"][-1]
+        within = {name: value for name, value in last.items() if "_within_" in name}
+        assert within
+        assert all(value >= last[name.partition("_within_")[0]] for name, value in within.items())
+    reported = harness("report", *words, workspace=tmp_path / "w", **environment)
+    assert reported.returncode == 0, reported.stderr
+    (folder,) = (tmp_path / "w" / "reports").iterdir()
+    assert f"{dataset}, a tiny run" in (folder / "extra.md").read_text()
+    for name in ("extra.md", "within.md"):
+        assert "not trained" not in (folder / name).read_text()
+    if birds:
+        assert "attribute_weight 0.5" in (folder / "extra.md").read_text()
