@@ -15,6 +15,8 @@ from tests.datasets import genuine
 
 PAPER = [18, 50, 36, 30, 29, 14, 7, 12]  # fine classes of each body type, appendix A.2, table 8
 RELEASED = [18, 50, 36, 30, 29, 14, 6, 13]
+# SHA-256 of the released code's map as 196 bytes: coarse class of each fine class, in order.
+RELEASED_MAP = "b544a62d3f37a810"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,13 @@ def test_groupings_differ_in_one_class_alone(published):
     paper, released = (cars196.listing(published, grouping, attributes=False) for grouping in cars196.groupings)
     differing = {paper.fine_names[fine] for fine in paper.train_fine[paper.train_coarse != released.train_coarse]}
     assert differing == {"Ford E-Series Wagon Van 2012"}
+
+
+def test_released_grouping_is_that_of_the_released_code_class_by_class(published):
+    found = cars196.listing(published, "released", attributes=False)
+    coarse = dict(zip(found.train_fine.tolist(), found.train_coarse.tolist(), strict=True))
+    in_order = bytes(coarse[fine] for fine in range(196))
+    assert hashlib.sha256(in_order).hexdigest()[:16] == RELEASED_MAP
 
 
 def test_published_labels_and_names_are_read_in_order(published):
