@@ -113,6 +113,8 @@ def test_small_version_is_read_and_its_photographs_are_there(tmp_path):
     assert [found.coarse_names[coarse] for coarse in found.train_coarse[:6]] == (
         ["Coupe", "Sedan", "Sedan", "SUV", "Wagon", "Sedan"]
     )
+    released = cars196.listing(tmp_path, "released", attributes=False)
+    assert released.coarse_names[released.train_coarse[4]] == "Van"  # the E-Series Wagon Van: its last body word
     for path in found.train_paths + found.test_paths:
         assert (tmp_path / path).is_file()
 
