@@ -6,6 +6,7 @@ ever replaced by a whole one.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import shutil
@@ -18,6 +19,17 @@ import zlib
 from pathlib import Path, PureWindowsPath
 
 from harness.errors import UsageError
+
+# What the libraries raise for a damaged, hostile or encrypted archive; another OSError says something of the disk.
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def fetch(url: str, md5: str, root: Path) -> None:
@@ -46,7 +58,7 @@ def _unpack(archive: Path, name: str, md5: str, root: Path) -> None:
     with tempfile.TemporaryDirectory(dir=root, prefix=".unpack-") as scratch:
         try:
             _extract(archive, Path(scratch))
-        except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGED as error:
             raise UsageError(f"{name} cannot be unpacked ({error}): nothing was.") from error
         _check_places(Path(scratch), root, name)
         _place(Path(scratch), root)

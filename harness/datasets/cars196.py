@@ -1,8 +1,9 @@
 """Cars196: Stanford Cars (Krause et al. 2013), 196 models in eight body types (paper Sec. 4.5.2, appendix A.2).
 
 The body types are the authors' grouping "by the common types of cars". They follow from the class names by a rule: the last
-word that names a body decides, and 14 names that have none are decided one by one (`WITHOUT_BODY`). That gives 6 wagons and
-13 vans, the released code's counts. The paper's table has 7 and 12, as if the Ford E-Series Wagon Van were a wagon.
+word that names a body decides, and 14 names that have none are decided one by one (`WITHOUT_BODY`). That is the released
+code's map, class by class, with 6 wagons and 13 vans: `released`. The paper's table has 7 and 12, which the Ford E-Series
+Wagon Van explains, were it a wagon: `paper`.
 """
 
 from __future__ import annotations

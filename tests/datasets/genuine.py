@@ -1,6 +1,6 @@
 """Small datasets in their genuine layouts, and the real files where HARNESS_DATA and HARNESS_ANNOTATIONS name them.
 
-Every `write_…` gives at least 64 training and 32 test images in two or more coarse classes.
+The writers in `WRITERS` give at least 64 training and 32 test images in two or more coarse classes.
 """
 
 from __future__ import annotations
@@ -253,3 +253,14 @@ def _attribute_lines(image: int) -> list[str]:
         f"{image} {a} {int((image + a) % 3 == 0)}{more[a % 50 == 0]} {1 + a % 4} {a % 7 + 0.5:.3f}{more[a % 50 == 0]}"
         for a in range(1, 313)
     ]
+
+
+WRITERS = {
+    "imagenet32": write_imagenet32,
+    "sop-split1": write_sop,
+    "sop-split2": write_sop,
+    "cars196": write_cars,
+    "cub20": write_cub,
+    "cub50": write_cub,
+    "cub200": write_cub,
+}

@@ -15,6 +15,8 @@ from tests.datasets import genuine
 
 PAPER = [18, 50, 36, 30, 29, 14, 7, 12]  # fine classes of each body type, appendix A.2, table 8
 RELEASED = [18, 50, 36, 30, 29, 14, 6, 13]
+# SHA-256 of the released code's map as 196 bytes: coarse class of each fine class, in order.
+RELEASED_MAP = "b544a62d3f37a810"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,13 @@ def test_groupings_differ_in_one_class_alone(published):
     assert differing == {"Ford E-Series Wagon Van 2012"}
 
 
+def test_released_grouping_is_that_of_the_released_code_class_by_class(published):
+    found = cars196.listing(published, "released", attributes=False)
+    coarse = dict(zip(found.train_fine.tolist(), found.train_coarse.tolist(), strict=True))
+    in_order = bytes(coarse[fine] for fine in range(196))
+    assert hashlib.sha256(in_order).hexdigest()[:16] == RELEASED_MAP
+
+
 def test_published_labels_and_names_are_read_in_order(published):
     found = cars196.listing(published, "paper", attributes=False)
     assert (len(found.train_paths), len(found.test_paths)) == (8_144, 8_041)
@@ -104,6 +113,8 @@ def test_small_version_is_read_and_its_photographs_are_there(tmp_path):
     assert [found.coarse_names[coarse] for coarse in found.train_coarse[:6]] == (
         ["Coupe", "Sedan", "Sedan", "SUV", "Wagon", "Sedan"]
     )
+    released = cars196.listing(tmp_path, "released", attributes=False)
+    assert released.coarse_names[released.train_coarse[4]] == "Van"  # the E-Series Wagon Van: its last body word
     for path in found.train_paths + found.test_paths:
         assert (tmp_path / path).is_file()
 

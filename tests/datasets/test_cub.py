@@ -89,6 +89,13 @@ def test_attributes_belong_to_the_training_images_in_their_order(tmp_path, folde
     np.testing.assert_array_equal(found.train_attributes, expected)
 
 
+def test_attributes_follow_images_that_are_listed_in_another_order(tmp_path, folder):
+    lines = (folder / "images.txt").read_text().splitlines()
+    np.random.default_rng(1).shuffle(lines)
+    (folder / "images.txt").write_text("\n".join(lines))
+    test_attributes_belong_to_the_training_images_in_their_order(tmp_path, folder)
+
+
 def test_attribute_lines_may_stand_in_any_order(tmp_path, folder):
     path = folder / "attributes" / "image_attribute_labels.txt"
     expected = cub20.listing(tmp_path, "student", attributes=True).train_attributes

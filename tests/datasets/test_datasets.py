@@ -42,6 +42,50 @@ def test_file_without_a_published_md5_is_intact_where_it_is_and_enters_the_diges
     assert datasets.load("sop-split1").digest == datasets.digest_of(["unverified", "unverified"])
 
 
+@pytest.mark.parametrize("name", genuine.WRITERS)
+def test_small_version_has_images_enough_to_train_on(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("HARNESS_DATA", str(genuine.WRITERS[name](tmp_path)))
+    module = datasets.load(name)
+    assert not [state for state in datasets.states(name) if state.state == "missing"]
+    for grouping in module.groupings:
+        if hasattr(module, "read"):
+            found = module.read(tmp_path, grouping)
+            sizes = len(found.train_images), len(found.test_images)
+        else:
+            found = module.listing(tmp_path, grouping, attributes=True)
+            sizes = len(found.train_paths), len(found.test_paths)
+        assert sizes[0] >= 64
+        assert sizes[1] >= 32
+        for split, size in zip(("train", "test"), sizes, strict=True):
+            fine, coarse = getattr(found, f"{split}_fine"), getattr(found, f"{split}_coarse")
+            assert (fine.dtype, coarse.dtype, len(fine), len(coarse)) == (np.int64, np.int64, size, size)
+            assert 1 < len(set(coarse.tolist())) < len(set(fine.tolist()))
+            assert coarse.max() < len(found.coarse_names)
+        assert found.train_fine.max() < len(found.fine_names)
+        assert found.train_attributes is None or found.train_attributes.shape == (sizes[0], 312)
+        assert (found.train_attributes is None) == (not name.startswith("cub"))
+
+
+def names_of(recipe):
+    return [name for name, _ in recipe]
+
+
+def test_views_of_photographs_are_those_of_appendix_a1():
+    crop, perspective = ("random_resized_crop", {"size": 224, "scale": (0.2, 1.0)}), "perspective"
+    weak = [crop[0], perspective, "horizontal_flip"]
+    colour = ["color_jitter", "grayscale", "gaussian_blur"]
+    for name, more in (("sop-split1", []), ("sop-split2", []), ("cars196", colour)):
+        views = datasets.load(name).views(config.resolve(name, "maskcon"))
+        assert names_of(views["weak"]) == weak
+        assert names_of(views["strong"]) == [crop[0], "horizontal_flip", perspective, *more]
+        assert crop == views["weak"][0] == views["strong"][0]
+    for name in ("cub20", "cub50", "cub200"):
+        views = datasets.load(name).views(config.resolve(name, "maskcon"))
+        assert views["weak"] == views["strong"]
+        assert names_of(views["weak"]) == ["horizontal_flip", "rotation", "random_resized_crop"]
+        assert views["weak"][2][1] == {"size": 224, "scale": (0.7, 1.0)}
+
+
 def test_digits_has_1797_images_in_two_coarse_classes():
     data = datasets.read(config.resolve("digits", "maskcon"))
     assert data.train_images.shape == (1348, 1, 8, 8)
