@@ -94,7 +94,11 @@ def coarsen(
     if trial:
         features, fine, names = _features(workspace, trial, name)
     else:
-        found = datasets.listing(_any_trial(name, texts, "maskcon_attributes"))
+        found = (
+            datasets.listing(_any_trial(name, texts, "maskcon_attributes")) if datasets.of_photographs(name) else None
+        )
+        if found is None or found.train_attributes is None:
+            raise UsageError(f"{name} has no attributes to go by: name a finished trial with --trial ID.")
         features, fine, names = found.train_attributes, found.train_fine, found.fine_names
     means = coarsening.class_means(features, fine)
     if len(means) < len(names):
@@ -167,7 +171,7 @@ def _fetch(out: Console, name: str, archive: Path | None) -> None:
         raise UsageError(f"{name} has no public download: {module.how_to_get}")
     out.print(f"{'unpacking' if archive else 'fetching'} {archive or module.url} into {root} …", soft_wrap=True)
     try:
-        module.unpack(archive, root) if archive else module.download(root)
+        datasets.unpack(name, archive) if archive else module.download(root)
     except OSError as error:
         if archive:
             raise

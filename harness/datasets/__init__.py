@@ -25,7 +25,8 @@ and it brings `files() -> tuple[DataFile, ...]` (empty where it needs none) and 
 A listing whose coarse classes are not known has no `coarse_names`. `local_digest(options)` takes the place of the files'
 md5s where the data is the user's own,
 
-and `download(root)` where a public download exists.
+and, where a public download exists, `download(root)`; `archives` {md5: folder below the data folder} for archives that the
+user fetched, and `is_whole(root)` where published files without a known md5 have another way to be told (may be left out).
 """
 
 from __future__ import annotations
@@ -168,9 +169,23 @@ def local_digest(name: str, options: Mapping[str, Any] | None = None) -> str | N
     found = states(name)
     if not found or any(state.state == "missing" for state in found):
         return None
-    left_out = _unreadable.names(root_of(name), name) if of_photographs(name) else ()
-    digest = digest_of([*(state.md5 for state in found), *sorted(left_out)])
+    marks = _marks(name, options or {})
+    digest = digest_of([*(state.md5 for state in found), *marks])
     return digest if digest != module.digest else None
+
+
+def _marks(name: str, given: Mapping[str, Any]) -> list[str]:
+    """What tells data from the published one where md5s do not: photographs left out, and other numbers of images."""
+    module, root = load(name), root_of(name)
+    if not of_photographs(name):
+        whole = not hasattr(module, "is_whole") or module.is_whole(root)
+        return [] if whole else [str((root / file.path).stat().st_size) for file in module.files()]
+    left_out = sorted(_unreadable.names(root, name))
+    found = module.listing(root, module.groupings[0], attributes=False, **given)
+    if (len(found.train_paths), len(found.test_paths)) == (module.train_size, module.test_size):
+        return left_out
+    labels = zip((*found.train_paths, *found.test_paths), (*found.train_fine, *found.test_fine), strict=True)
+    return [*left_out, *(f"{path} {label}" for path, label in labels)]
 
 
 def digest_of(md5s: Sequence[str | None]) -> str:
@@ -208,6 +223,24 @@ def listing(trial: TrialConfig) -> Listing:
     module, root = load(trial.dataset), _found_root(trial.dataset)
     found = module.listing(root, _grouping(trial), attributes=trial.needs_attributes, **trial.dataset_options)
     return _unreadable.without(found, _unreadable.names(found.root, trial.dataset))
+
+
+def unpack(name: str, archive: Path) -> None:
+    """Put a published archive that the user has fetched into the first data folder."""
+    from harness.datasets import _archives
+
+    known = getattr(load(name), "archives", {})
+    if not known:
+        raise errors.UsageError(f"{name} is not published as an archive: {load(name).how_to_get}")
+    if not archive.is_file():
+        raise errors.UsageError(f"there is no archive {archive}: give the path of the file that was fetched.")
+    with archive.open("rb") as stream:
+        md5 = hashlib.file_digest(stream, "md5").hexdigest()
+    if md5 not in known:
+        raise errors.UsageError(
+            f"{archive} has md5 {md5}, the published archives of {name} have {', '.join(known)}: nothing was unpacked."
+        )
+    _archives.unpack(archive, md5, roots()[0] / known[md5])
 
 
 def leave_out(trial: TrialConfig, paths: Iterable[str]) -> Path:

@@ -28,6 +28,11 @@ how_to_get = (
     "cars_test_annos_withlabels.mat (b0a2b23655a3edd16d84508592a98d10), unpack the first three and put all four into the "
     "folder stanford_cars/, as torchvision has them."
 )
+archives = {
+    "c3b158d763b6e2245038c8ad08e45376": "stanford_cars",
+    "065e5b463ae28d29e77c1b4b166cfe61": "stanford_cars",
+    "4ce7ebf6a94d07f1952d94dd34c4d501": "stanford_cars",
+}
 groupings = ("paper", "released")
 settings: dict = {"image_size": 224}
 mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -14,6 +14,7 @@ licence = "none is stated"
 url = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 how_to_get = "Fetch the archive at the URL and unpack it: it brings the folder cifar-100-python/."
 groupings = ("official",)
+archives = {"eb9058c3a382ffc7106e4002c42a8d85": "."}
 settings: dict = {}
 mean, std = _cifar.MEAN_100, _cifar.STD_100
 views = _cifar.views
@@ -48,4 +49,5 @@ def read(root: Path, grouping: str) -> ImageData:
 
 def download(root: Path) -> None:
     """Fetch the published archive (161 MiB)."""
-    _archives.fetch(url, "eb9058c3a382ffc7106e4002c42a8d85", root)
+    (md5,) = archives
+    _archives.fetch(url, md5, root)

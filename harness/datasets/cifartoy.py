@@ -19,6 +19,7 @@ source = "CIFAR-10 (Krizhevsky 2009), the python version, without deer and frog"
 licence = "none is stated"
 url = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 how_to_get = "Fetch the archive at the URL and unpack it: it brings the folder cifar-10-batches-py/."
+archives = {"c58f30108f718f92721af3b95e74349a": "."}
 settings: dict = {}
 mean, std = _cifar.MEAN_10, _cifar.STD_10
 views = _cifar.views
@@ -75,7 +76,8 @@ def coarse_of_fine(grouping: str) -> np.ndarray:
 
 def download(root: Path) -> None:
     """Fetch the published archive of CIFAR-10 (163 MiB)."""
-    _archives.fetch(url, "c58f30108f718f92721af3b95e74349a", root)
+    (md5,) = archives
+    _archives.fetch(url, md5, root)
 
 
 def _eight_classes(batches: list[dict]) -> tuple[np.ndarray, np.ndarray]:

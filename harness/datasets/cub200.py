@@ -12,6 +12,7 @@ classes = (70, 200)
 source = f"{_cub.SOURCE}, all 200 species"
 licence = _cub.LICENCE
 url = _cub.URL
+archives = {_cub.MD5: "."}
 how_to_get = _cub.HOW_TO_GET
 groupings = _cub.GROUPINGS
 settings: dict = {"image_size": 224}

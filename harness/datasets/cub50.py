@@ -12,6 +12,7 @@ classes = (25, 50)
 source = f"{_cub.SOURCE}, the first 50 species"
 licence = _cub.LICENCE
 url = _cub.URL
+archives = {_cub.MD5: "."}
 how_to_get = _cub.HOW_TO_GET
 groupings = _cub.GROUPINGS
 settings: dict = {"image_size": 224}

@@ -63,6 +63,13 @@ def files() -> tuple[DataFile, ...]:
     return tuple(DataFile(f"imagenet32/{name}", md5) for name, md5 in _MD5.items())
 
 
+def is_whole(root: Path) -> bool:
+    """Whether the batches are as long as the published ones: their pixels, and little beside them."""
+    sizes = {name: (root / "imagenet32" / name).stat().st_size / PIXELS for name, md5 in _MD5.items() if md5 is None}
+    test = sizes.pop("val_data")
+    return 0 <= sum(sizes.values()) / train_size - 1 < 0.01 and 0 <= test / test_size - 1 < 0.01
+
+
 def read(root: Path, grouping: str) -> ImageData:
     """All images (3.7 GiB) and labels. Fine labels are in the usual order, 0–999."""
     folder = root / "imagenet32"

@@ -21,6 +21,7 @@ classes = (12, 2517)
 source = f"{_sop.SOURCE}, the products with eight images or more"
 licence = _sop.LICENCE
 url = _sop.URL
+archives = {_sop.MD5: "."}
 how_to_get = f"Fetch the archive at the URL and unpack it: it brings the folder {_sop.FOLDER}/."
 groupings = ("official",)
 settings: dict = {"image_size": 224}

@@ -20,6 +20,7 @@ classes = (12, 1498)
 source = f"{_sop.SOURCE}, the products with twelve images"
 licence = f"{_sop.LICENCE}; the authors' lists: MIT"
 url = _sop.URL
+archives = {_sop.MD5: "."}
 how_to_get = (
     f"Fetch the archive at the URL and unpack it: it brings the folder {_sop.FOLDER}/. Put the six lists of the authors' "
     f"draw, from {_sop.AUTHORS}, into {_sop.FOLDER}/sop_split2/, or train with --set draw=redrawn."
