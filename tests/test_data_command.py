@@ -113,16 +113,8 @@ def test_an_archive_that_the_user_fetched_is_checked_before_it_is_unpacked(tmp_p
 
 def test_coarse_classes_from_attributes_and_from_features_can_be_trained_with(tmp_path, here):
     genuine.write_cub(tmp_path / "data")
-    small = [
-        "encoder=small",
-        "initialisation=random",
-        "image_size=16",
-        "stored_side=32",
-        "epochs=1",
-        "batch_size=16",
-        "bank_size=32",
-    ]
-    words = [word for setting in small for word in ("--set", setting)]
+    small = "encoder=small initialisation=random image_size=16 stored_side=32 epochs=1 batch_size=16 bank_size=32"
+    words = [word for setting in small.split() for word in ("--set", setting)]
     target = tmp_path / "coarse.csv"
     made = harness(
         "data", "coarsen", "cub20", "--groups", "3", "--output", str(target), workspace=tmp_path / "w", **here
