@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import benchmarks, config, provenance, resources
+from harness import benchmarks, config, datasets, provenance, resources
 from harness.config import TrialConfig
 from harness.errors import UsageError
 
@@ -70,6 +70,8 @@ def run(
     if trial.threads is not None:
         torch.set_num_threads(trial.threads)
     images, what = benchmark_images.find(trial)
+    if options.against and datasets.of_photographs(trial.dataset):
+        raise UsageError(f"--against {options.against}: it has its images in memory; {trial.dataset} has photographs.")
     if options.against and images.train_images.shape[1] != 3:
         raise UsageError(f"--against {options.against}: its transforms need colour images; {trial.dataset} has none.")
     result: dict[str, Any] = {

@@ -71,8 +71,7 @@ def measure(
     epochs, shares, evaluations = _epochs(trial, images, device, steps, repeats, speed)
     each = summary(epochs)["median"] / steps
     at_a_time = summary(evaluations)["median"]
-    size = datasets.load(trial.dataset).train_size
-    all_steps = min(trial.train_limit or size, size) // trial.batch_size
+    all_steps = (datasets.train_size(trial) or len(images.train_images)) // trial.batch_size
     return {
         "precision": trial.precision,
         "speed": dataclasses.asdict(speed),

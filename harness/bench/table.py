@@ -81,12 +81,19 @@ def _step(result: dict[str, Any]) -> list[str]:
         for name, entry in entries.items()
     ]
     found += ["Milliseconds by part", "", *_table(["step", *parts], shown)]
+    waiting = ", ".join(f"{name} {_share_of_data(entry):.1%}" for name, entry in entries.items())
+    found += ["", f"Share of the step that goes to getting its batch: {waiting}."]
     found += [f"\n{name} was not measured: {why}" for name, why in step.get("failed", {}).items()]
     operators = step.get("operators", {})
     if operators.get("shares"):
         words = ", ".join(f"{kind} {share:.0%}" for kind, share in operators["shares"].items())
         found += ["", f"Of the time in operators ({operators['way']}): {words}."]
     return found
+
+
+def _share_of_data(entry: dict[str, Any]) -> float:
+    seconds = entry["seconds"]
+    return seconds["data"]["median"] / seconds["total"]["median"] if "data" in seconds else 0.0
 
 
 def _precision(result: dict[str, Any]) -> list[str]:

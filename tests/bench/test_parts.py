@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness import datasets
+from harness import config, datasets
 from harness.bench import epoch, images, matmul, precision, scaling, step
 from harness.benchmarks import Speed
 from harness.config import TrialConfig
@@ -83,6 +83,20 @@ def test_noise_has_attributes_for_the_method_that_needs_them():
     assert set(noise.train_attributes.ravel()) == {0, 1}
     found = step.measure(trial.replace(train_limit=128), noise, CPU, 1, None)
     assert (list(found["ways"])[:2], found["flops"] > 0) == (["fp32", "bf16"], True)
+
+
+def test_noise_stands_in_for_photographs_in_several_shapes(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    settings = {"encoder": "small", "initialisation": "random", "image_size": 16, "stored_side": 24, "batch_size": 8}
+    trial = config.resolve(
+        "cars196", "maskcon", overrides=settings | {"train_limit": 20, "test_limit": 10, "bank_size": 32}
+    )
+    found, what = images.find(trial)
+    assert what == "noise"
+    assert (len(found.train_images), len(found.test_images)) == (20, 10)
+    assert len(np.unique(found.train_images.sizes, axis=0)) == 3
+    measured = epoch.measure(trial, found, CPU, steps=2, repeats=1, speed=Speed())
+    assert measured["evaluation_seconds"]["median"] > 0
 
 
 def test_the_datasets_own_images_are_taken_where_they_are():
