@@ -126,6 +126,9 @@ def test_the_digest_is_that_of_the_manifest(root, tmp_path):
     other = write_folder(tmp_path / "copy")
     write_coarse(other / "coarse.csv")
     assert datasets.local_digest("folder", {"root": str(other)}) == first, "where it lies does not matter"
+    edited = other / "train" / "collie" / "003.jpg"
+    edited.write_bytes(edited.read_bytes()[:-3] + b"abc")
+    assert datasets.local_digest("folder", {"root": str(other)}) != first, "as long as before, with another end"
     (other / "train" / "beagle" / "000.jpg").rename(other / "train" / "collie" / "100.jpg")
     assert datasets.local_digest("folder", {"root": str(other)}) != first
 
