@@ -28,7 +28,7 @@ def test_the_frame_has_a_row_per_trial_metric_and_epoch(tmp_path):
     builders.finished_trial(tmp_path, trial, {2: 0.25, 4: 0.5, 5: 0.625})
     frame = results.load(tmp_path)
     assert tuple(frame.columns) == results.COLUMNS
-    assert len(frame) == 5 * 2 + 3 * 6  # loss and rate of every epoch, six recalls of the evaluated ones
+    assert len(frame) == 5 * 2 + 3 * 10  # loss and rate of every epoch, ten recalls of the evaluated ones
     about = frame[["trial_id", "dataset", "method", "weight", "temperature", "seed"]].drop_duplicates()
     assert about.values.tolist() == [[trial.trial_id, "digits", "maskcon", 0.5, 0.0, 1]]
     recall = frame[frame["metric"] == "recall_at_1"]
