@@ -34,7 +34,8 @@ def test_the_frame_has_a_row_per_trial_metric_and_epoch(tmp_path):
     recall = frame[frame["metric"] == "recall_at_1"]
     assert recall[["epoch", "value", "final"]].values.tolist() == [[2, 0.25, False], [4, 0.5, False], [5, 0.625, True]]
     assert not frame.duplicated(["trial_id", "metric", "epoch"]).any()
-    assert set(frame["metric"]) == {"loss", "lr", *(f"recall_at_{k}" for k in (1, 2, 5, 10, 50, 100))}
+    within = {f"recall_at_{k}_within_loops" for k in (1, 2, 5, 10)}
+    assert set(frame["metric"]) == {"loss", "lr", *(f"recall_at_{k}" for k in (1, 2, 5, 10, 50, 100)), *within}
     assert frame["final"].dtype == bool
 
 
