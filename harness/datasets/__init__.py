@@ -87,6 +87,7 @@ class ImageData:
     train_attributes: np.ndarray | None = None  # (N, A) float32, where they are there and asked for
     test_groups: Mapping[str, np.ndarray] = field(default_factory=dict)  # (T,) coarse classes, by grouping
     open_set: bool = False  # the test classes are other ones than those of training
+    test_fine_names: tuple[str, ...] = ()  # of an open set, where they are known
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Listing:
     train_attributes: np.ndarray | None = None  # (N, A) float32
     closed: tuple[str, ...] = ()  # folders below the root in which every image must be listed
     open_set: bool = False  # the test classes are other ones; `fine_names` are those of training
+    test_fine_names: tuple[str, ...] = ()  # of an open set, where they are known
 
 
 def names() -> list[str]:
@@ -324,6 +326,7 @@ def _photographed(trial: TrialConfig, found: Listing, progress: Progress | None)
         train_attributes=found.train_attributes,
         test_groups=groups,
         open_set=found.open_set,
+        test_fine_names=found.test_fine_names,
     )
 
 

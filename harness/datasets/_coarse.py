@@ -63,16 +63,24 @@ def positions(mapping: Mapping[str, str], fine_names: Sequence[str], source: str
 
 
 def applied(data: ImageData, trial: TrialConfig) -> ImageData:
-    """The data with the coarse classes of the trial's file. Where the test classes are others, those have none."""
+    """The data with the coarse classes of the trial's file; other test classes need not be in it, and then have none."""
     import numpy as np
 
     path = Path(str(trial.coarse))
     if trial.coarse_digest not in (None, files.digest(path, "coarse")):
         raise UsageError(f"{path} is not the file any more that this trial was set up with: train another trial.")
-    found, names = positions(read(path), data.fine_names, str(path))
+    mapping = read(path)
+    found, names = positions(mapping, data.fine_names, str(path))
     coarse = np.array(found, dtype=np.int64)
-    test = -np.ones_like(data.test_fine) if data.open_set else coarse[data.test_fine]
-    groups = {} if data.open_set else {group_name(path): test}
+    known = not data.open_set or (data.test_fine_names and all(name in mapping for name in data.test_fine_names))
+    if not data.open_set:
+        test = coarse[data.test_fine]
+    elif known:
+        everywhere = sorted({mapping[name] for name in (*data.fine_names, *data.test_fine_names)})
+        test = np.array([everywhere.index(mapping[name]) for name in data.test_fine_names])[data.test_fine]
+    else:
+        test = np.zeros_like(data.test_fine)
+    groups = {group_name(path): test} if known else {}
     return dataclasses.replace(
         data, train_coarse=coarse[data.train_fine], test_coarse=test, coarse_names=names, test_groups=groups
     )

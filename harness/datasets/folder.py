@@ -108,6 +108,7 @@ def listing(data: Path, grouping: str, *, attributes: bool, **given: Any) -> Lis
         coarse_names=tuple(coarse),
         train_attributes=_attributes(given, train_paths) if attributes else None,
         open_set=bool(others),
+        test_fine_names=tuple(test_fine) if others else (),
     )
 
 

@@ -50,6 +50,8 @@ class Content:
     def entry_within(self, cell: Cell, k: int) -> Entry:
         """Recall inside the coarse class, as a table's entry."""
         found = self.within[cell.label, k]
+        if found.mean is None and self.trial_ids[cell.label]:
+            return Entry(text="–")  # trained before it was evaluated, or the test images have no coarse classes
         if found.mean is None:
             return Entry(missing=True)
         deviation = None if found.deviation is None else 100 * found.deviation

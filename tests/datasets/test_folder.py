@@ -115,6 +115,10 @@ def test_classes_that_only_the_test_images_have_make_an_open_set(root, tmp_path)
     (tmp_path / "m.csv").write_text("\n".join(["path,fine,coarse,split", *lines]))
     listing = datasets.listing(trial(root, manifest=str(tmp_path / "m.csv")))
     assert listing.open_set
+    data = datasets.read(trial(root, manifest=str(tmp_path / "m.csv"), coarse=str(write_coarse(tmp_path / "c.csv"))))
+    ((name, groups),) = data.test_groups.items()
+    assert name.startswith("file-")
+    assert groups.tolist() == [1, 1], "both are dogs"
     assert listing.fine_names == ("beagle", "siamese")
     assert listing.test_fine.tolist() == [0, 0]
 
