@@ -254,7 +254,9 @@ def bench(
     against: Annotated[str | None, typer.Option(help="torchvision-loader: the plain pipeline, side by side.")] = None,
     part: Annotated[
         list[str] | None,
-        typer.Option(help="products, step, precision, epoch, scaling, recall, sweep; repeatable. Default: all."),
+        typer.Option(
+            help="products, step, precision, epoch, scaling, recall, sweep, decoding; repeatable. Default: all."
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(help="Of every measurement.", min=1)] = 5,
     recall_images: Annotated[int | None, typer.Option(help="Features that recall is measured on.", min=2)] = None,

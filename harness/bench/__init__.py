@@ -18,7 +18,7 @@ from harness import benchmarks, config, datasets, provenance, resources
 from harness.config import TrialConfig
 from harness.errors import UsageError
 
-PARTS = ("products", "step", "precision", "epoch", "scaling", "recall", "sweep")
+PARTS = ("products", "step", "precision", "epoch", "scaling", "recall", "sweep", "decoding")
 PIPELINES = ("torchvision-loader",)
 RECALL_IMAGES = {"cpu": 10_000, "cuda": 50_000}
 EPOCH_STEPS = {"cpu": 4, "cuda": 200}
@@ -160,6 +160,12 @@ def _sweep(trial: TrialConfig, images: Any, device: Any, options: Options, so_fa
     return overhead.measure(SWEEP_REPEATS, workers=2)["summary"]
 
 
+def _decoding(trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]) -> dict[str, Any]:
+    from harness.bench import decoding
+
+    return decoding.measure(options.repeats)
+
+
 _PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "products": _products,
     "step": _step,
@@ -168,6 +174,7 @@ _PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "scaling": _scaling,
     "recall": _recall,
     "sweep": _sweep,
+    "decoding": _decoding,
 }
 
 

@@ -19,6 +19,7 @@ def markdown(result: dict[str, Any]) -> str:
         ("scaling", _scaling),
         ("recall", _recall),
         ("sweep", _sweep),
+        ("decoding", _decoding),
     ):
         if name in result:
             sections.append("\n".join(render(result)))
@@ -151,6 +152,20 @@ def _sweep(result: dict[str, Any]) -> list[str]:
     }
     rows = [[words, _spread(result["sweep"][name])] for name, words in names.items()]
     return ["A sweep's own seconds", "", *_table(["", "seconds"], rows)]
+
+
+def _decoding(result: dict[str, Any]) -> list[str]:
+    decoding = result["decoding"]
+    rates = {
+        name: f"{rate['median']:.0f} [{rate['lowest']:.0f} – {rate['highest']:.0f}]"
+        for name, rate in decoding["images_per_second"].items()
+    }
+    return [
+        f"Photographs, {decoding['images']:,} of {decoding['width']} × {decoding['height']} and "
+        f"{decoding['kilobytes']:g} kB, {decoding['threads']} threads: decoded into their cache at side "
+        f"{decoding['side']}, {rates['cache']} images/s; decode_jpeg alone {rates['decode_jpeg']}; ratio "
+        f"{decoding['ratio']:g}."
+    ]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

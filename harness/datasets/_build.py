@@ -120,7 +120,7 @@ def _known(wanted: Wanted) -> dict[int, np.ndarray]:
 
     So a list without its unreadable images, or with one file mended, costs a copy and not another decoding.
     """
-    images = {key: image for image, key in enumerate(zip(wanted.paths, wanted.file_bytes, strict=True))}
+    images = {key: image for image, key in enumerate(zip(wanted.paths, wanted.marks, strict=True))}
     known: dict[int, np.ndarray] = {}
     for folder in [*_cache.others_of(wanted.folder), wanted.folder]:
         plan = _cache.content_of(folder / "plan.json")
@@ -133,7 +133,7 @@ def _known(wanted: Wanted) -> dict[int, np.ndarray]:
         if not record or not path.is_file() or not path.stat().st_size == offsets[-1] > 0:
             continue
         pixels = np.asarray(np.memmap(path, np.uint8, "r"))
-        for there, key in enumerate(zip(plan["paths"][: record["done"]], plan["file_bytes"], strict=False)):
+        for there, key in enumerate(zip(plan["paths"][: record["done"]], plan["marks"], strict=False)):
             if key in images and str(there) not in record["unreadable"]:
                 known[images[key]] = pixels[offsets[there] : offsets[there + 1]].reshape(3, *sizes[there])
     return known
@@ -185,7 +185,7 @@ def _start(work: Build) -> None:
     for name in ("progress.json", "pixels"):  # of a build whose plan does not hold any more
         (wanted.folder / name).unlink(missing_ok=True)
     plan = {"side": wanted.side, "root": str(wanted.root.resolve()), "paths": wanted.paths}
-    _write(wanted.folder / "plan.json", plan | {"file_bytes": wanted.file_bytes, "sizes": work.sizes.ravel().tolist()})
+    _write(wanted.folder / "plan.json", plan | {"marks": wanted.marks, "sizes": work.sizes.ravel().tolist()})
     with (wanted.folder / "pixels").open("wb") as stream:
         stream.truncate(int(work.offsets[-1]))
         _record(work, stream.fileno(), 0, work.unreadable)

@@ -39,7 +39,7 @@ class Wanted:
 
     root: Path
     paths: tuple[str, ...]
-    file_bytes: tuple[int, ...]  # -1 where there is no file
+    marks: tuple[str, ...]  # length and last change of each file; empty where there is none
     side: int
     folder: Path
 
@@ -49,16 +49,16 @@ class Wanted:
 
 
 def wanted(root: Path, paths: Sequence[str], side: int) -> Wanted:
-    """Looks at the size of each file, reads none. Raises UsageError for a side that is odd."""
+    """Looks at the length and the time of each file, reads none. Raises UsageError for a side that is odd."""
     if side < 2 or side % 2:
         raise UsageError(
             f"side={side}: the shorter side of decoded photographs is even; try {max(2, side + side % 2)}."
         )
-    file_bytes = tuple(_bytes_of(root / path) for path in paths)
+    marks = tuple(_mark_of(root / path) for path in paths)
     digest = hashlib.sha256(f"{FORMAT} {side}\n".encode())
-    for path, size in zip(paths, file_bytes, strict=True):
-        digest.update(os.fsencode(path) + f"\0{size}\n".encode())
-    return Wanted(root, tuple(paths), file_bytes, side, place() / digest.hexdigest()[:32])
+    for path, mark in zip(paths, marks, strict=True):
+        digest.update(os.fsencode(path) + f"\0{mark}\n".encode())
+    return Wanted(root, tuple(paths), marks, side, place() / digest.hexdigest()[:32])
 
 
 def place() -> Path:
@@ -179,11 +179,12 @@ def _acquired(stream: Any) -> bool:
     return True
 
 
-def _bytes_of(path: Path) -> int:
+def _mark_of(path: Path) -> str:
     try:
-        return path.stat().st_size
+        found = path.stat()
     except OSError:
-        return -1
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _held(folder: Path) -> tuple[int, int]:

@@ -44,9 +44,9 @@ def pixels(path: Path, height: int, width: int) -> bytes:
     """The image as RGB in this size, channels first. Raises Unreadable, also where only its end is missing."""
     try:
         with Image.open(path) as image:
-            # A large JPEG is decoded at a half, a quarter or an eighth where at least twice the wanted size is left. On a
-            # photograph-like image of 4000 × 3000 this changes no value by more than 2 of 255, by 0.1 on average, and is
-            # three times as fast (AMD EPYC, one thread).
+            # A large JPEG is decoded at a half, a quarter or an eighth where at least twice the wanted size is left. Measured
+            # against decoding it whole: drawn 4000 × 3000 at side 256 differ by 0.19 of 255 on average, at most 2, in 19 ms
+            # in place of 115 (AMD EPYC, one thread); four found ones, at sides 64 to 256, by 0.2 to 0.7, at most 11 at edges.
             drafted = image.draft(None, (2 * width, 2 * height))
             shown = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR, drafted and drafted[1])
             return b"".join(band.tobytes() for band in shown.split())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from harness import config, datasets
-from harness.bench import epoch, images, matmul, precision, scaling, step
+from harness.bench import decoding, epoch, images, matmul, precision, scaling, step
 from harness.benchmarks import Speed
 from harness.config import TrialConfig
 
@@ -123,3 +125,18 @@ def test_an_epoch_has_no_more_steps_than_the_images_give():
     found = epoch.measure(trial, datasets.read(trial), CPU, steps=4, repeats=1, speed=Speed())
     assert found["steps"] == 2
     assert found["dataset_epoch"].startswith("computed: 2 such steps")
+
+
+def test_decoding_leaves_the_users_caches_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "IMAGES", 6)
+    monkeypatch.setattr(decoding, "DIFFERENT", 2)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    monkeypatch.setenv("HARNESS_CACHE_GIB", "0.000001")  # the measurement's own is larger
+    found = decoding.measure(repeats=2)
+    assert (os.environ["HARNESS_CACHE"], os.environ["HARNESS_CACHE_GIB"]) == (str(tmp_path), "0.000001")
+    assert list(tmp_path.iterdir()) == []
+    assert 60 <= found["kilobytes"] <= 120
+    rates = found["images_per_second"]
+    assert list(rates) == ["cache", "decode_jpeg"]
+    assert all(0 < rate["lowest"] <= rate["median"] <= rate["highest"] for rate in rates.values())
+    assert found["ratio"] == pytest.approx(rates["cache"]["median"] / rates["decode_jpeg"]["median"], abs=1e-3)

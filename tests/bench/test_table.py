@@ -57,6 +57,9 @@ A sweep's own seconds
 | per trial beside its training | 0.5 [0.25 – 1] |
 | from the last trial to the end | 2 [1 – 4] |
 | the same sweep again, nothing to do | 1 [0.5 – 2] |
+
+Photographs, 400 of 640 × 480 and 81.1 kB, 2 threads: decoded into their cache at side 256, 300 [150 – 600] images/s; \
+decode_jpeg alone 1000 [500 – 2000]; ratio 0.3.
 """
 ALONE = """\
 ### NVIDIA H100
@@ -135,6 +138,16 @@ def everything():
             "per_trial_beside_training": spread(0.5),
             "last_trial_to_end": spread(2.0),
             "nothing_to_do": spread(1.0),
+        },
+        "decoding": {
+            "images": 400,
+            "width": 640,
+            "height": 480,
+            "side": 256,
+            "kilobytes": 81.1,
+            "threads": 2,
+            "images_per_second": {"cache": spread(300.0), "decode_jpeg": spread(1000.0)},
+            "ratio": 0.3,
         },
     }
 
