@@ -17,7 +17,7 @@ from harness import workspace as workspaces
 from harness.config import TrialConfig
 from harness.datasets import FileState, Listing
 from harness.decode_display import decoded
-from harness.errors import UsageError
+from harness.errors import MissingData, UsageError
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,19 @@ def overview(out: Console, as_json: bool) -> int:
         out.print_json(json.dumps(found))
         return 0
     table = Table(box=None, pad_edge=False)
-    for head in ("dataset", "images", "classes", "on disk", "here", "licence", "source"):
-        table.add_column(head, overflow="fold", no_wrap=head in ("dataset", "images", "classes", "on disk"))
+    for head in ("dataset", "images", "classes", "on disk", "here"):
+        table.add_column(head)
     for each in found:
         images = f"{each['train_images']:,} + {each['test_images']:,}" if each["train_images"] else "yours"
         classes = f"{each['fine_classes']} in {each['coarse_classes']}" if each["fine_classes"] else "yours"
         size = workspaces.describe(each["bytes"]) if each["bytes"] else "–"
-        table.add_row(each["name"], images, classes, size, each["state"], each["licence"], each["source"])
+        table.add_row(each["name"], images, classes, size, each["state"])
     out.print(table)
+    out.print()
+    for each in found:
+        out.print(
+            f"[bold]{each['name']}[/bold]  {escape(each['source'])}; licence: {escape(each['licence'])}", soft_wrap=True
+        )
     out.print("More of one: harness data NAME. Folders: " + ", ".join(map(str, datasets.roots())), soft_wrap=True)
     return 0
 
@@ -76,8 +81,8 @@ def one(out: Console, err: Console, name: str, asked: Asked) -> int:
         automatic = f"harness data {name} --download   ({module.url})" if module.url else module.how_to_get
         out.print(f"Get it with: {escape(automatic)}", soft_wrap=True)
         return 1
-    if any(state.state == "differs" for state in states):
-        out.print("Files that differ from the published ones still train, as other trials, and reports say so.")
+    if states and datasets.local_digest(name):
+        out.print("These are not the published files. They still train, as other trials, and reports say so.")
     if datasets.of_photographs(name):
         return _photographs(out, err, name, asked)
     if not states:
@@ -148,11 +153,14 @@ def _described(name: str) -> dict[str, Any]:
 def state(name: str) -> str:
     """Whether a dataset is here, in words."""
     found = [each.state for each in datasets.states(name)]
+    if not found:
+        return "yours" if name == "folder" else "comes with a library"
     if "missing" in found:
         return "missing"
-    if "differs" in found:
-        return "there, but not the published files"
-    return "there" if found else "yours" if name == "folder" else "comes with a library"
+    try:
+        return "there" if datasets.local_digest(name) is None else "there, but not the published files"
+    except (UsageError, MissingData):
+        return f"damaged: see harness data {name}"
 
 
 def _bytes(name: str) -> int:

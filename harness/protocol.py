@@ -94,12 +94,15 @@ def method_titles(spec: SweepSpec) -> dict[str, str]:
 def _is_less(entry: Departure) -> bool:
     """Whether a departure means fewer images, fewer epochs or a smaller network than the paper's."""
     fewer_epochs = entry.setting == "epochs" and entry.ran < entry.paper
-    return fewer_epochs or entry.setting in ("train_limit", "test_limit") or entry.ran == "small"
+    return (
+        fewer_epochs or (entry.setting in ("train_limit", "test_limit") and entry.ran != "all") or entry.ran == "small"
+    )
 
 
 def _ran(spec: SweepSpec, name: str | None, setting: str) -> str:
     if name is None:
-        return f"0–{spec.seeds - 1}, {spec.seeds} runs" if setting == "seeds" else presets.epoch_rule(spec.preset)
+        seeds = f"0–{spec.seeds - 1}, {spec.seeds} runs" if spec.seeds > 1 else "0, one run"
+        return seeds if setting == "seeds" else presets.epoch_rule(spec.preset)
     values = {
         str(_shown(datasets.group_name(trial) if name == "grouping" else getattr(trial, name)))
         for trial in spec.trials()
