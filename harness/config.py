@@ -157,8 +157,9 @@ class TrialConfig:
     def _fill_digest(self, name: str, matters: bool) -> None:
         """The digest of the file that a setting names, unless it is known, as in a trial that was written."""
         path = getattr(self, name)
-        if path and matters and getattr(self, f"{name}_digest") is None:
+        if path:
             object.__setattr__(self, name, str(Path(path).expanduser().resolve()))
+        if path and matters and getattr(self, f"{name}_digest") is None:
             object.__setattr__(self, f"{name}_digest", files.digest(Path(path).expanduser(), name))
 
     @property

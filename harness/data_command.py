@@ -189,9 +189,8 @@ def _fetch(out: Console, name: str, archive: Path | None) -> None:
 def _photographs(out: Console, err: Console, name: str, asked: Asked) -> int:
     """Counts and balance; the images decoded where that was asked for, and always for the user's own."""
     trial = _any_trial(name, asked.overrides)
-    listing = datasets.listing(trial)
-    _print_balance(out, listing, trial)
     if not (asked.decode or asked.skip_unreadable or asked.verify or name == "folder"):
+        _print_balance(out, datasets.listing(trial), trial)
         out.print(f"Decoded once when a trial first needs them, or now: harness data {name} --decode")
         return 0
     if asked.verify:
@@ -204,6 +203,7 @@ def _photographs(out: Console, err: Console, name: str, asked: Asked) -> int:
         path = datasets.leave_out(trial, problem.paths)
         out.print(f"{len(problem.paths)} unreadable images are left out from now on: {path}", soft_wrap=True)
         decoded(err, trial)
+    _print_balance(out, datasets.listing(trial), trial)
     out.print(f"All images can be read; kept decoded in {datasets.cache_folder(trial)}", soft_wrap=True)
     return 0
 
@@ -224,6 +224,17 @@ def _print_balance(out: Console, listing: Listing, trial: TrialConfig) -> None:
         f"{len(listing.train_paths):,} training and {len(listing.test_paths):,} test images, {len(listing.fine_names)} fine "
         f"classes in {len(names) or 'no'} coarse ones"
     )
+    strangers = sorted(set(listing.test_fine_names) - set(listing.fine_names))
+    if strangers:
+        out.print(
+            f"[yellow]Test classes that training does not have: {escape(', '.join(strangers))}.[/yellow] Test classes count as "
+            "others than those of training then, and have coarse ones only where a file names them all."
+        )
+    untested = [] if listing.open_set else sorted(set(range(len(listing.fine_names))) - set(listing.test_fine.tolist()))
+    if untested:
+        out.print(
+            f"[yellow]Without test images: {escape(', '.join(listing.fine_names[n] for n in untested))}.[/yellow]"
+        )
     table = Table(box=None, pad_edge=False)
     for head in ("coarse class", "fine classes", "training", "per fine class", "test"):
         table.add_column(head, justify="left" if head == "coarse class" else "right")

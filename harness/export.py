@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__, datasets, files, methods, trials
 from harness.config import TrialConfig
-from harness.errors import UsageError
+from harness.errors import UnreadableImages, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,6 @@ def embed(workspace: Path, name: str, folder: Path, output: Path) -> int:
     """Write the features of every image below `folder`, by path; returns how many. One that cannot be read is an error."""
     import numpy as np
     import torch
-    from PIL import Image
 
     if output.suffix not in (".parquet", ".npz"):
         raise UsageError(f"--output {output}: its ending must be .parquet or .npz.")
@@ -29,13 +28,12 @@ def embed(workspace: Path, name: str, folder: Path, output: Path) -> int:
     if not paths:
         raise UsageError(f"{folder} holds no images ({', '.join(ENDINGS)}).")
     encoder, trial = load_encoder(workspace, name)
-    channels = len(datasets.load(trial.dataset).mean)
+    prepared = _as_tested if datasets.of_photographs(trial.dataset) else _square
     features = []
     for path in paths:
         try:
-            with Image.open(path) as image:
-                pixels = _square(image.convert("RGB" if channels == 3 else "L"), trial.image_size)
-        except OSError as error:
+            pixels = prepared(path, trial)
+        except (OSError, UnreadableImages) as error:
             raise UsageError(f"{path} cannot be read as an image: {error}") from None
         with torch.no_grad():
             features.append(encoder(_normalised(pixels, trial))[0].numpy())
@@ -138,12 +136,34 @@ encoder.eval()
 """
 
 
-def _square(image: Any, size: int) -> Any:
-    """Shorter side to `size`, then the centre. (1, C, size, size) uint8"""
+def _as_tested(path: Path, trial: TrialConfig) -> Any:
+    """As the trial's own test photographs: stored, then resized as it says. (1, 3, h, w) grey levels"""
+    import numpy as np
+    import torch
+
+    from harness.datasets import _decode
+    from harness.datasets._photographs import Photographs
+    from harness.training.images import images_on, resized
+
+    try:
+        height, width = _decode.measure(path, trial.stored_side)
+        pixels = np.frombuffer(_decode.pixels(path, height, width), np.uint8)
+    except _decode.Unreadable as error:
+        raise UnreadableImages(str(error)) from None
+    stored = Photographs(pixels, np.zeros(1, np.int64), np.array([[height, width]], np.int64))
+    ((_, levels),) = resized(images_on(stored, torch.device("cpu")), trial.image_size, trial.test_resize)
+    return levels
+
+
+def _square(path: Path, trial: TrialConfig) -> Any:
+    """Shorter side to the trial's size, then the centre. (1, C, size, size) uint8"""
     import numpy as np
     import torch
     from PIL import Image
 
+    size, channels = trial.image_size, len(datasets.load(trial.dataset).mean)
+    with Image.open(path) as opened:
+        image = opened.convert("RGB" if channels == 3 else "L")
     scale = size / min(image.size)
     width, height = (max(size, round(side * scale)) for side in image.size)
     image = image.resize((width, height), Image.Resampling.BILINEAR)

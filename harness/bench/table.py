@@ -72,7 +72,7 @@ def _step(result: dict[str, Any]) -> list[str]:
                 f"{entry['start_seconds']:g}" if "start_seconds" in entry else "",
             ]
         )
-    found = [f"The step: {step['flops'] / 1e9:.3g} GFLOP", "", *_table(head, rows), ""]
+    found = [f"The step: {step['flops'] / 1e9:,.0f} GFLOP", "", *_table(head, rows), ""]
     parts = [part for part in PART_NAMES if any(part in entry["seconds"] for entry in entries.values())]
     shown = [
         [

@@ -35,6 +35,7 @@ import dataclasses
 import hashlib
 import importlib
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -245,6 +246,13 @@ def unpack(name: str, archive: Path) -> None:
     _archives.unpack(archive, md5, roots()[0] / known[md5])
 
 
+def command_name(trial: TrialConfig) -> str:
+    """How `harness data` names the trial's dataset."""
+    given = {name: value for name, value in trial.dataset_options.items() if value and name in ("root", "manifest")}
+    words = [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
+    return shlex.join([trial.dataset, *words])
+
+
 def leave_out(trial: TrialConfig, paths: Iterable[str]) -> Path:
     """Photographs that the trial's dataset goes without from now on. The file that names them."""
     return _unreadable.add(listing(trial).root, trial.dataset, paths)
@@ -267,7 +275,7 @@ def verify_cache(trial: TrialConfig) -> None:
     if state == "differs":
         raise errors.UsageError(
             f"the decoded photographs of {trial.dataset} had changed on disk and were removed; decode them again: "
-            f"harness data {trial.dataset} --decode. Trials that ran meanwhile are in doubt."
+            f"harness data {command_name(trial)} --decode. Trials that ran meanwhile are in doubt."
         )
 
 
@@ -308,7 +316,7 @@ def _photographed(trial: TrialConfig, found: Listing, progress: Progress | None)
         raise errors.UsageError(
             f"{found.root / extra[0]} and {len(extra) - 1} more are no part of {trial.dataset}: move them out of its folders."
         )
-    images = _photographs.load(found.root, paths, trial.stored_side, progress, name=trial.dataset)
+    images = _photographs.load(found.root, paths, trial.stored_side, progress, name=command_name(trial))
     count = len(found.train_paths)
     groups = {}
     for name in _groupings(trial) if found.coarse_names else ():

@@ -27,7 +27,7 @@ import numpy as np
 
 from harness.errors import UsageError
 
-FORMAT = 1
+FORMAT = 2
 DEFAULT_GIB = 64
 LOOK_SECONDS = 0.1  # how often a waiting process looks whether the other one has finished
 _GIB = 2**30

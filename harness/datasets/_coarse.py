@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ def read(path: Path) -> dict[str, str]:
     """Fine class → coarse class. Raises UsageError that names the file and what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return _from_toml(path, text) if path.suffix == ".toml" else _from_csv(path, text)
+        found = _from_toml(path, text) if path.suffix == ".toml" else _from_csv(path, text)
+        return {_composed(fine): coarse for fine, coarse in found.items()}
     except OSError as error:
         raise UsageError(f"coarse={str(path)!r} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, csv.Error) as error:
@@ -39,9 +41,10 @@ def _from_toml(path: Path, text: str) -> dict[str, str]:
 
 
 def _from_csv(path: Path, text: str) -> dict[str, str]:
-    rows = csv.DictReader(text.splitlines())
+    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
     if rows.fieldnames is None or not {"fine", "coarse"} <= set(rows.fieldnames):
-        raise UsageError(f"{path}: its first line must be fine,coarse; it is {','.join(rows.fieldnames or [])!r}.")
+        first = text.partition("\n")[0]
+        raise UsageError(f"{path}: its first line must be fine,coarse with a comma between; it is {first!r}.")
     found: dict[str, str] = {}
     for row in rows:
         fine, coarse = row["fine"], row["coarse"]
@@ -52,8 +55,14 @@ def _from_csv(path: Path, text: str) -> dict[str, str]:
     return found
 
 
+def _composed(name: str) -> str:
+    """One way of writing accents: file systems and editors have two."""
+    return unicodedata.normalize("NFC", name)
+
+
 def positions(mapping: Mapping[str, str], fine_names: Sequence[str], source: str) -> tuple[list[int], tuple[str, ...]]:
     """For each fine class the position of its coarse one, and the names of the coarse classes, in alphabetical order."""
+    fine_names = [_composed(name) for name in fine_names]
     lacking = [name for name in fine_names if name not in mapping]
     if lacking:
         more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
@@ -72,12 +81,13 @@ def applied(data: ImageData, trial: TrialConfig) -> ImageData:
     mapping = read(path)
     found, names = positions(mapping, data.fine_names, str(path))
     coarse = np.array(found, dtype=np.int64)
-    known = not data.open_set or (data.test_fine_names and all(name in mapping for name in data.test_fine_names))
+    others = [_composed(name) for name in data.test_fine_names]
+    known = not data.open_set or (others and all(name in mapping for name in others))
     if not data.open_set:
         test = coarse[data.test_fine]
     elif known:
-        everywhere = sorted({mapping[name] for name in (*data.fine_names, *data.test_fine_names)})
-        test = np.array([everywhere.index(mapping[name]) for name in data.test_fine_names])[data.test_fine]
+        everywhere = sorted({*names, *(mapping[name] for name in others)})
+        test = np.array([everywhere.index(mapping[name]) for name in others])[data.test_fine]
     else:
         test = np.zeros_like(data.test_fine)
     groups = {group_name(path): test} if known else {}

@@ -51,6 +51,7 @@ options = {
     ),
 }
 SPLITS = ("train", "test")
+UNCOMPRESSED = (".bmp", ".tif", ".tiff")
 FINGERPRINT_BYTES = 4096
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
@@ -118,7 +119,7 @@ def default_coarse(given: Mapping[str, Any]) -> Path | None:
         return None
     root = Path(given["root"]).expanduser()
     manifest = Path(given.get("manifest") or root / "manifest.csv")
-    if manifest.is_file() and "coarse" in manifest.read_text(encoding="utf-8-sig").partition("\n")[0].split(","):
+    if manifest.is_file() and "coarse" in (_rows(manifest, "manifest").fieldnames or ()):
         return None
     return next((path for name in ("coarse.csv", "coarse.toml") if (path := root / name).is_file()), None)
 
@@ -141,7 +142,9 @@ def local_digest(given: Mapping[str, Any]) -> str:
 
 
 def _fingerprint(path: Path) -> str:
-    """Of a file's length, beginning and end: an image that was edited has another, and 100,000 are looked at in seconds."""
+    """Of a file's length, beginning and end, where compression carries any change of the picture; of all of it otherwise."""
+    if path.suffix.lower() in UNCOMPRESSED:
+        return hashlib.md5(path.read_bytes()).hexdigest()
     with path.open("rb") as stream:
         length = stream.seek(0, os.SEEK_END)
         stream.seek(0)
@@ -177,26 +180,33 @@ def _from_folders(root: Path) -> list[Image]:
     for split in SPLITS:
         if not (root / split).is_dir():
             raise UsageError(f"{root} has neither manifest.csv nor the folder {split}: {how_to_get}")
-    return [
-        Image(path.relative_to(root).as_posix(), path.relative_to(root).parts[1], None, split)
-        for split in SPLITS
-        for path in (root / split).rglob("*")
-        if path.suffix.lower() in ENDINGS and len(path.relative_to(root).parts) > 2
-    ]
+    found = []
+    for split in SPLITS:
+        for folder, _, names in os.walk(root / split, followlinks=True):
+            parts = Path(folder).relative_to(root).parts
+            pictures = [name for name in names if name.lower().endswith(ENDINGS)]
+            if pictures and len(parts) < 2:
+                raise UsageError(f"{Path(folder) / min(pictures)} lies in no class's folder: {how_to_get}")
+            found += [Image("/".join((*parts, name)), parts[1], None, split) for name in pictures]
+    return found
 
 
 def _from_manifest(manifest: Path, root: Path) -> list[Image]:
-    try:
-        rows = csv.DictReader(manifest.read_text(encoding="utf-8-sig").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"manifest={str(manifest)!r} cannot be read: {error}.") from None
+    rows = _rows(manifest, "manifest")
     if not {"path", "fine", "split"} <= set(rows.fieldnames or ()):
-        raise UsageError(f"{manifest}: its first line must name path,fine,split and perhaps coarse.")
+        raise UsageError(
+            f"{manifest}: its first line must name path,fine,split and perhaps coarse; it names {rows.fieldnames}."
+        )
     found, seen = [], set()
+    coarse_of: dict[str, str] = {}
     for row in rows:
         where = f"{manifest}, line {rows.line_num}"
-        if not row["path"] or not row["fine"] or row["split"] not in SPLITS:
-            raise UsageError(f"{where}: path and fine must not be empty, and split is train or test.")
+        if not row["path"] or not row["fine"]:
+            raise UsageError(f"{where}: path and fine must not be empty.")
+        if row["split"] not in SPLITS:
+            raise UsageError(f"{where}: split={row['split']!r} is not allowed: split is train or test.")
+        if row.get("coarse") and coarse_of.setdefault(row["fine"], row["coarse"]) != row["coarse"]:
+            raise UsageError(f"{where}: {row['fine']} is in {coarse_of[row['fine']]} and in {row['coarse']}.")
         path = Path(row["path"])
         if path.is_absolute() or ".." in path.parts:
             raise UsageError(f"{where}: {path} must be a path below {root}.")
@@ -207,17 +217,32 @@ def _from_manifest(manifest: Path, root: Path) -> list[Image]:
     return found
 
 
+def _rows(path: Path, setting: str) -> csv.DictReader:
+    """The lines of a CSV as dictionaries; blanks after commas are passed over."""
+    try:
+        return csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), skipinitialspace=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{setting}={str(path)!r} cannot be read as UTF-8 text: {error}.") from None
+
+
 def _attributes(given: Mapping[str, Any], paths: Sequence[str]) -> np.ndarray:
     """A row of numbers for each training image. (N, A) float32"""
     if not given.get("attribute_file"):
-        raise UsageError("this method needs attributes: add --set attribute_file=FILE, a CSV or parquet with `path`.")
+        raise UsageError(
+            "attributes are asked for and none are named: add --set attribute_file=FILE, a CSV or parquet with `path`; "
+            "`harness data coarsen` goes by a trained encoder, too, with --trial ID."
+        )
     file = Path(given["attribute_file"])
     try:
         columns = _parquet(file) if file.suffix == ".parquet" else _csv(file)
         names = columns.pop("path")
+        if not columns:
+            raise UsageError(f"{file} has no attributes: it needs a column of numbers beside `path`.")
         table = np.column_stack([np.asarray(values, dtype=np.float32) for values in columns.values()])
     except KeyError:
         raise UsageError(f"{file} needs a column `path`.") from None
+    except UsageError:
+        raise
     except (OSError, ValueError) as error:
         raise UsageError(
             f"attribute_file={str(file)!r} cannot be read, or has other things than numbers: {error}."
@@ -234,7 +259,7 @@ def _attributes(given: Mapping[str, Any], paths: Sequence[str]) -> np.ndarray:
 
 
 def _csv(file: Path) -> dict[str, list]:
-    rows = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
+    rows = _rows(file, "attribute_file")
     table = list(rows)
     return {name: [row[name] for row in table] for name in rows.fieldnames or ()}
 

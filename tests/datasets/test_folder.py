@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -177,6 +178,7 @@ def test_wrong_attributes_name_the_file_and_the_mistake(root, tmp_path, text, sa
         ("path,fine,split\na.jpg,x,train\na.jpg,x,test\n", "line 3.*stands in it twice"),
         ("path,fine,split\na.jpg,x,train\n", "has no test images"),
         ("path,fine,coarse,split\na.jpg,x,c,train\nb.jpg,x,,test\n", "b.jpg has no coarse class"),
+        ("path,fine,coarse,split\na.jpg,x,c,train\nb.jpg,x,d,test\n", "line 3: x is in c and in d"),
     ],
 )
 def test_a_wrong_manifest_is_named_with_its_line(tmp_path, text, said):
@@ -198,6 +200,54 @@ def test_wrong_coarse_classes_are_named(root, tmp_path, text, said):
     (tmp_path / "c.csv").write_text(text)
     with pytest.raises(UsageError, match=said):
         datasets.read(trial(root, coarse=str(tmp_path / "c.csv")))
+
+
+def test_accents_may_be_written_in_either_way_and_blanks_after_commas(root, tmp_path):
+    composed, apart = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    (tmp_path / "m.csv").write_text(
+        f"path, fine, split\ntrain/beagle/000.jpg, {composed}, train\ntest/beagle/000.jpg, {composed}, test\n"
+    )
+    (tmp_path / "c.csv").write_text(f"fine, coarse\n{apart}, shop\n")
+    data = datasets.read(trial(root, manifest=str(tmp_path / "m.csv"), coarse=str(tmp_path / "c.csv")))
+    assert data.coarse_names == ("shop",)
+
+
+def test_text_that_is_not_utf8_is_named(root, tmp_path):
+    (tmp_path / "m.csv").write_bytes("path,fine,split\ntrain/é.jpg,é,train\n".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"m.csv' cannot be read as UTF-8 text"):
+        trial(root, manifest=str(tmp_path / "m.csv"))
+
+
+def test_folders_behind_links_belong_to_the_dataset_and_stray_images_do_not(root, tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        for fine in ("beagle", "siamese"):
+            (tmp_path / split / fine).symlink_to(root / split / fine)
+    write_coarse(tmp_path / "coarse.csv")
+    assert datasets.listing(trial(tmp_path)).fine_names == ("beagle", "siamese")
+    (tmp_path / "train" / "stray.jpg").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"train/stray.jpg lies in no class's folder"):
+        datasets.listing(trial(tmp_path))
+
+
+def test_an_edit_in_the_middle_of_an_uncompressed_image_is_seen(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split / "a").mkdir(parents=True)
+        Image.new("RGB", (100, 100), "red").save(tmp_path / split / "a" / "1.bmp")
+    before = datasets.local_digest("folder", {"root": str(tmp_path)})
+    path = tmp_path / "train" / "a" / "1.bmp"
+    content = bytearray(path.read_bytes())
+    content[15_000] ^= 255
+    path.write_bytes(content)
+    assert datasets.local_digest("folder", {"root": str(tmp_path)}) != before
+
+
+def test_a_misspelt_test_class_is_pointed_out(root, tmp_path):
+    copy = write_folder(tmp_path / "copy", per_class=3, tests=2)
+    write_coarse(copy / "coarse.csv")
+    (copy / "test" / "beagle").rename(copy / "test" / "baegle")
+    done = harness("data", "folder", "--root", str(copy), workspace=tmp_path / "w", COLUMNS="200")
+    assert "Test classes that training does not have: baegle" in done.stdout
 
 
 def test_no_coarse_classes_are_enough_for_methods_without(tmp_path):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
+import numpy as np
 import pytest
 
-from harness import datasets
+from harness import config, datasets
 from tests.datasets import genuine
 from tests.sweep.commands import harness
 
@@ -45,12 +47,22 @@ attribute_weight = [0.5, 1]
 """
 
 
+def photographs_tested(trial, tmp_path):
+    """A folder of the trial's test photographs, in their order."""
+    settings = config.from_dict(json.loads((trial / "config.json").read_text())["settings"])
+    found = datasets.listing(settings)
+    (tmp_path / "tested").mkdir()
+    for number, path in enumerate(found.test_paths):
+        shutil.copy(found.root / path, tmp_path / "tested" / f"{number:04}.jpg")
+    return tmp_path / "tested"
+
+
 def test_every_dataset_is_among_these():
     assert set(datasets.names()) == {*WRITTEN, "digits", "folder"}, "digits and folder have tests of their own"
 
 
 @pytest.mark.parametrize("dataset", WRITTEN)
-def test_a_dataset_trains_and_is_reported(dataset, tmp_path):
+def test_a_dataset_trains_and_is_reported(dataset, tmp_path, monkeypatch):
     WRITTEN[dataset](tmp_path / "data")
     birds = dataset.startswith("cub")
     path = tmp_path / f"{dataset}-tiny.toml"
@@ -72,5 +84,15 @@ def test_a_dataset_trains_and_is_reported(dataset, tmp_path):
     assert f"{dataset}, a tiny run" in (folder / "extra.md").read_text()
     for name in ("extra.md", "within.md"):
         assert "not trained" not in (folder / name).read_text()
+    if datasets.of_photographs(dataset):
+        trial = next((tmp_path / "w" / "trials").iterdir())
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        tested = photographs_tested(trial, tmp_path)
+        words = ["embed", trial.name, str(tested), "--output", str(tmp_path / "e.npz")]
+        done = harness(*words, workspace=tmp_path / "w", **environment)
+        assert done.returncode == 0, done.stderr
+        kept, mine = np.load(trial / "features.npz")["features"], np.load(tmp_path / "e.npz")["features"]
+        np.testing.assert_allclose(mine, kept.astype(np.float32), rtol=2e-2, atol=2e-3)
     if birds:
         assert "attribute_weight 0.5" in (folder / "extra.md").read_text()
