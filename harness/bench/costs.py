@@ -51,16 +51,23 @@ PAPER = (
 
 
 def table(measured: Sequence[dict[str, Any]]) -> str:
-    """Markdown: a row per dataset, a column of hours per device."""
-    rates = {content["device"]: _fastest(content) for content in reversed(measured)}
-    head = ["dataset", "images", "px", "batch", "epochs", "steps", "PFLOP", *(f"hours, {device}" for device in rates)]
+    """Markdown: a row per dataset, a column of hours per device, by the step measured at that image size or else at another."""
+    of_steps = [content for content in measured if "step" in content]
+    devices = list(dict.fromkeys(content["device"] for content in of_steps))
+    head = ["dataset", "images", "px", "batch", "epochs", "steps", "PFLOP", *(f"hours, {device}" for device in devices)]
     lines = [head, ["---"] * len(head)]
     for training in PAPER:
         flops = training.flops()
         sizes = (training.train_images, training.image_size, training.batch_size, training.epochs, training.steps)
-        hours = [f"{flops / rate / 3600:.3g}" for rate in rates.values()]
+        hours = [f"{flops / _rate(of_steps, device, training.image_size) / 3600:.3g}" for device in devices]
         lines.append([training.dataset, *(f"{size:,}" for size in sizes), f"{flops / 1e15:,.0f}", *hours])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _rate(measured: Sequence[dict[str, Any]], device: str, image_size: int) -> float:
+    """FLOP/s on a device, of the measurement whose images have this size, or else of the first."""
+    here = [content for content in measured if content["device"] == device]
+    return _fastest(next((content for content in here if content["kind"]["image_size"] == image_size), here[0]))
 
 
 def _fastest(content: dict[str, Any]) -> float:
