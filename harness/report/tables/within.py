@@ -30,8 +30,8 @@ def table(content: Content) -> Table:
         columns=("Method", "w", "τ", *(f"Recall@{k}" for k in RECALL_AT)),
         groups=tuple(groups),
         footnotes=(
-            "Bold: best of the method. Nothing is published on it. The coarse classes are those of this sweep; –: the trial was "
-            "evaluated by others, or the test images have none.",
+            "Bold: best of the method. Nothing is published on it. The coarse classes are those of this sweep; –: the trial "
+            "was evaluated by others, or the test images have none.",
             *content.notes(),
         ),
     )
