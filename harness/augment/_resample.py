@@ -83,9 +83,9 @@ def pil_coefficients(lengths: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def _rounded(products: list[Tensor]) -> Tensor:
-    """(high · 2^11 + low) / 2^22, rounded half up: what low carries into high is its floor over 2^11."""
+    """(high · 2^11 + low) / 2^22, rounded half up: what low carries into high is its floor over 2^11. In place."""
     result = products[0]
     if len(products) > 1:
-        result = result + torch.floor(products[1] / (1 << HALF_BITS))
+        result += products[1].div_(1 << HALF_BITS).floor_()
     half = 1 << (COEFFICIENT_BITS - HALF_BITS - 1)
-    return torch.floor((result + half) / (1 << (COEFFICIENT_BITS - HALF_BITS)))
+    return result.add_(half).div_(1 << (COEFFICIENT_BITS - HALF_BITS)).floor_()
