@@ -7,6 +7,7 @@ Ray's own files is needed afterwards.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import shutil
@@ -72,7 +73,7 @@ def train_all(
                 ),
             ).fit()
     finally:
-        ray.shutdown()
+        leave()
         shutil.rmtree(scratch, ignore_errors=True)
         with contextlib.suppress(OSError):
             scratch.parent.rmdir()
@@ -96,6 +97,19 @@ def train_one(config: dict[str, Any], *, jobs: list[tuple[dict[str, Any], str]],
         train(trial, Path(directory), lambda epoch, metrics: tune.report({"epoch": epoch, **metrics}))
     except (TrainingFailed, MissingData, UsageError, lease.Held) as problem:
         tune.report({"epoch": 0, "problem": str(problem)})
+
+
+def leave() -> None:
+    """Shut Ray down. The references of Ray that are garbage are collected first, and none while it goes down: Ray ends the
+    whole process where another thread, MLflow's say, lets go of one meanwhile."""
+    import ray
+
+    gc.collect()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        gc.enable()
 
 
 def _connect(address: str | None) -> None:

@@ -137,8 +137,9 @@ class Loop:
         """The epoch's line, and its state."""
         line = {"epoch": epoch, **metrics, "seconds": round(self.seconds, 3), "time": time.time()}
         self.lines.append(line)
-        trials.write_metrics(self.directory / trials.METRICS, self.lines)
+        # the state first: Ctrl-C in between must not leave an epoch on record that is then trained anew
         self.checkpoints.epoch_done(epoch, self.seconds, self.lines, dataclasses.asdict(self.speed))
+        trials.write_metrics(self.directory / trials.METRICS, self.lines)
         if epoch == self.trial.epochs:
             self.checkpoints.write()
 
