@@ -33,6 +33,9 @@ Seeds = Annotated[int | None, typer.Option(help="Seeds 0 … N−1 instead of th
 Workspace = Annotated[
     Path | None, typer.Option(help="Where trials and reports are kept. Default: $HARNESS_WORKSPACE or ./workspace.")
 ]
+Epoch = Annotated[
+    str | None, typer.Option(help="Which evaluation: final, last-evaluation or best. Default: the preset's.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -129,25 +132,42 @@ def report(
     workspace: Workspace = None,
     output: Annotated[Path | None, typer.Option(help="Default: reports/ in the workspace.")] = None,
     mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI that gets the report.")] = None,
+    epoch: Epoch = None,
 ) -> None:
     """Tables, figures and one page of everything that is finished."""
     from harness import report as reports
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    written = reports.write(spec, folder, output)
+    written = reports.write(spec, folder, output, epoch)
     problem = reports.record(spec, folder, written.folder, mlflow)
     terminal.report_written(out, err, written, problem)
 
 
 @app.command()
-def compare(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False) -> None:
-    """Reproduced against published, per cell: ours, theirs, difference."""
+def compare(
+    name: Annotated[str | None, typer.Argument(help="A sweep of experiments/, or the path of a .toml file.")] = None,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    epoch: Epoch = None,
+    output: Annotated[Path | None, typer.Option(help="A folder for LaTeX, Markdown, CSV and JSON.")] = None,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Measure the error rates of the verdicts by simulation.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Which published numbers were reproduced, and which claims hold. Exit code 0 only where nothing failed."""
     from harness import compare as comparisons
-    from harness import terminal
+    from harness import compare_command, self_test_command
 
+    if self_test:
+        sys.exit(self_test_command.run(out, json))
+    if name is None:
+        raise UsageError("harness compare NAME: which sweep? Or --self-test.")
     folder, spec = _spec(name, set_, seeds, workspace)
-    sys.exit(terminal.comparison(out, spec, comparisons.compare(spec, folder), json))
+    found = comparisons.compare(spec, folder, epoch)
+    sys.exit(compare_command.run(out, found, json, output))
 
 
 @app.command()

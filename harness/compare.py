@@ -1,16 +1,27 @@
-"""Reproduced against published, per cell: ours, theirs, the difference. In percent, Recall@1 first."""
+"""Reproduced against published: per cell and recall a verdict, per declared claim another. In percent, Recall@1 first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness import presets, published, results, trials
+from harness import claims, comparability, plan, presets, published, results, selection, statistics, verdicts
+from harness.claims import Claim
+from harness.errors import UsageError
+from harness.published import Published
 from harness.results import Summary
+from harness.selection import Selected
 from harness.spec import Cell, SweepSpec
+from harness.statistics import Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METRICS = ("recall_at_1", "recall_at_2", "recall_at_5", "recall_at_10")
+PRIMARY = METRICS[0]
 
 
 @dataclass(frozen=True)
@@ -19,13 +30,37 @@ class Compared:
 
     cell: Cell
     metric: str
-    ours: float | None  # mean, percent
-    deviation: float | None  # sample standard deviation (ddof = 1), percentage points
-    runs: int
+    values: tuple[float, ...]  # one per finished seed, percent
+    seeds: tuple[int, ...]  # of the values
+    trial_ids: tuple[str, ...]
     missing: int  # seeds that have not finished
-    theirs: float | None  # percent; None where nothing is published
-    source: str  # where it is printed
-    erratum: str
+    theirs: float | None = None  # percent; None where nothing is published
+    source: str = ""  # where it is printed
+    erratum: str = ""
+    verdict: str | None = None  # of `harness.verdicts`; None where nothing is published
+    interval: Interval | None = None  # 90 %, of ours − theirs, points
+    differs: tuple[str, ...] = ()  # stated fields that make it not comparable
+    qualified: tuple[str, ...] = ()  # fields that the source's text does not settle
+
+    @property
+    def runs(self) -> int:
+        """Finished seeds."""
+        return len(self.values)
+
+    @property
+    def ours(self) -> float | None:
+        """Mean over the runs, percent."""
+        return sum(self.values) / len(self.values) if self.values else None
+
+    @property
+    def deviation(self) -> float | None:
+        """Sample standard deviation (ddof = 1), points; None for a single run."""
+        return statistics.pooled([self.values])[0] if len(self.values) > 1 else None
+
+    @property
+    def mean_interval(self) -> Interval | None:
+        """95 %, of the mean."""
+        return statistics.mean_interval(self.values)
 
     @property
     def difference(self) -> float | None:
@@ -33,36 +68,127 @@ class Compared:
         return None if self.ours is None or self.theirs is None else self.ours - self.theirs
 
 
-def compare(spec: SweepSpec, workspace: Path, metrics: Sequence[str] = METRICS) -> list[Compared]:
-    """Every cell × metric of a sweep, from its finished trials."""
-    return [compared(spec, summary) for summary in summarise(spec, workspace, metrics)]
+@dataclass(frozen=True)
+class Comparison:
+    """A whole sweep beside what is published, and what it says of the declared claims."""
+
+    spec: SweepSpec
+    compared: tuple[Compared, ...]
+    claims: tuple[Claim, ...]
+    selected: Mapping[str, Mapping[str, Selected]]  # by rule, then by method; Recall@1
+    spread: Mapping[str, tuple[float, int]]  # by metric: pooled deviation in points, its degrees of freedom
+    epoch_rule: str
+    validation: str = ""  # why there is no selection on held-out images, where there is none
+
+    @property
+    def verdicts(self) -> list[Compared]:
+        """Recall@1 of every cell that has a published number."""
+        return [entry for entry in self.compared if entry.metric == PRIMARY and entry.theirs is not None]
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the comparison does not pass, a line each; empty where it does."""
+        first = [entry for entry in self.compared if entry.metric == PRIMARY]
+        found = [f"{entry.cell.label}: {entry.verdict}" for entry in first if entry.verdict in verdicts.FAILING]
+        found += [f"{entry.cell.label}: not trained" for entry in first if entry.verdict is None and not entry.runs]
+        failing = (claims.REVERSED, verdicts.INSUFFICIENT)
+        return found + [
+            f"{one.better} beats {one.than}: {one.verdict}" for one in self.claims if one.verdict in failing
+        ]
 
 
-def summarise(spec: SweepSpec, workspace: Path, metrics: Sequence[str] = METRICS) -> list[Summary]:
-    """Every cell × metric of a sweep over its seeds, at the epoch that its preset reports."""
-    frame = results.load([trials.directory(workspace, trial) for trial in spec.trials()])
-    return results.summaries(frame, spec, metrics, presets.epoch_rule(spec.preset))
+def compare(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None) -> Comparison:
+    """Every cell × recall of a sweep, and every claim, from its finished trials."""
+    frame = results.load([entry.directory for entry in plan.plan(spec, workspace)])
+    return from_frame(spec, frame, workspace, epoch_rule or presets.epoch_rule(spec.preset))
 
 
-def compared(spec: SweepSpec, summary: Summary) -> Compared:
-    """A summary beside its published number."""
+def from_frame(spec: SweepSpec, frame: pd.DataFrame, workspace: Path, epoch_rule: str) -> Comparison:
+    """The comparison of a sweep's results frame; the workspace is asked for the sweep that selects on held-out images."""
+    return judged(spec, results.summaries(frame, spec, METRICS, epoch_rule), epoch_rule, *_validated(spec, workspace))
+
+
+def judged(
+    spec: SweepSpec,
+    found: Sequence[Summary],
+    epoch_rule: str,
+    validation: Mapping[str, Sequence[Summary]],
+    why: str = "",
+) -> Comparison:
+    """The comparison of summaries; `validation` holds those of the sweep that held images out, by selection rule."""
+    spread = {
+        metric: statistics.pooled(_distinct(summary for summary in found if summary.metric == metric))
+        for metric in {summary.metric for summary in found}
+    }
+    compared = tuple(_compared(spec, summary, spread[summary.metric], epoch_rule) for summary in found)
+    first = [summary for summary in found if summary.metric == PRIMARY]
+    selected = {
+        "oracle": selection.oracle(first, spec.is_candidate),
+        "leave-one-seed-out": selection.leave_one_seed_out(first, spec.is_candidate),
+    }
+    for rule, held_out in validation.items():
+        selected[rule] = selection.on_validation(first, held_out, rule, spec.is_candidate)
+    said = tuple(claims.judge(spec.claims, selected["leave-one-seed-out"]))
+    return Comparison(spec, compared, said, selected, spread, epoch_rule, why)
+
+
+def _distinct(found) -> list[list[float]]:  # type: ignore[no-untyped-def]
+    """The runs of each training once, percent: cells that are the same training are one group."""
+    groups = {summary.trial_ids: [100 * value for value in summary.values] for summary in found}
+    return list(groups.values())
+
+
+def _compared(spec: SweepSpec, summary: Summary, spread: tuple[float, int], epoch_rule: str) -> Compared:
+    """A summary beside its published number, judged."""
+    values = tuple(100 * value for value in summary.values)
+    bare = (summary.cell, summary.metric, values, summary.seeds, summary.trial_ids, summary.missing)
+    print_ = _print(spec, summary)
+    if print_ is None:
+        return Compared(*bare)
+    found = comparability.differences(spec, summary.cell.trials[0], print_, epoch_rule)
+    verdict, interval = _verdict(values, print_.reading or math.nan, spread, spec.margin, bool(found.stated))
+    source = f"{print_.source}, {print_.table}"
+    return Compared(
+        *bare, print_.reading, source, print_.erratum or "", verdict, interval, found.stated, found.unstated
+    )
+
+
+def _verdict(
+    values: Sequence[float], theirs: float, spread: tuple[float, int], margin: float | None, other_protocol: bool
+) -> tuple[str, Interval | None]:
+    if other_protocol:
+        return verdicts.NOT_COMPARABLE, None
+    if len(values) < verdicts.FEWEST_RUNS:
+        return verdicts.INSUFFICIENT, None
+    if margin is None:
+        return verdicts.NO_MARGIN, None
+    return verdicts.judge(sum(values) / len(values) - theirs, *spread, len(values), margin)
+
+
+def _print(spec: SweepSpec, summary: Summary) -> Published | None:
     trial = summary.cell.trials[0]
-    uses = trial.uses
-    print_ = published.reference(
+    return published.reference(
         spec.published_name or "nothing",
         trial.method,
-        trial.weight if "weight" in uses else None,
-        trial.temperature if "temperature" in uses else None,
+        trial.weight if "weight" in trial.uses else None,
+        trial.temperature if "temperature" in trial.uses else None,
         summary.metric,
     )
-    return Compared(
-        cell=summary.cell,
-        metric=summary.metric,
-        ours=None if summary.mean is None else 100 * summary.mean,
-        deviation=None if summary.deviation is None else 100 * summary.deviation,
-        runs=len(summary.values),
-        missing=summary.missing,
-        theirs=print_.reading if print_ else None,
-        source=f"{print_.source}, {print_.table}" if print_ else "",
-        erratum=(print_.erratum or "") if print_ else "",
-    )
+
+
+def _validated(spec: SweepSpec, workspace: Path) -> tuple[dict[str, list[Summary]], str]:
+    """Recall on held-out images from the sweep that selects for this one, by rule; or why there is none."""
+    if spec.validation is None:
+        return {}, "no sweep that holds images out is declared"
+    texts = [f"{name}={value}" for name, value in spec.overrides.items() if name != "validation_fraction"]
+    try:
+        held_out = plan.load_spec(spec.validation, texts, spec.seeds, workspace)
+    except UsageError as error:
+        return {}, str(error)
+    planned = plan.plan(held_out, workspace)
+    if not any(entry.state.state == "done" for entry in planned):
+        return {}, f"`harness sweep {spec.validation}` has not run"
+    metrics = {"validation-fine": "validation_recall_at_1", "validation-coarse": "validation_coarse_recall_at_1"}
+    frame = results.load([entry.directory for entry in planned])
+    found = results.summaries(frame, held_out, tuple(metrics.values()), "final")
+    return {rule: [one for one in found if one.metric == metric] for rule, metric in metrics.items()}, ""

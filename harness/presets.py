@@ -81,7 +81,7 @@ def overrides(preset: str, dataset: str) -> dict[str, Any]:
     return {
         row.name: row.released
         for row in PROTOCOL
-        if row.name and row.paper != NOT_STATED and row.name != "grouping" and _applies(row, dataset)
+        if row.name and row.paper != NOT_STATED and row.name != "grouping" and applies(row, dataset)
     }
 
 
@@ -106,10 +106,16 @@ def expected(preset: str, dataset: str, settings: dict[str, Any]) -> dict[str, A
     return settings if dataset in PAPER else {}
 
 
+def applicable(preset: str, dataset: str) -> str:
+    """The preset, or `released-code` for a dataset that the student's setting is not for."""
+    return "released-code" if preset == "student" and dataset not in STUDENT_IMAGES else preset
+
+
 def epoch_rule(preset: str) -> str:
     """Which evaluation a table shows: the last one of the released code, and of the student's, comes ten epochs early."""
     return "final" if preset == "paper" else "last-evaluation"
 
 
-def _applies(row: Row, dataset: str) -> bool:
+def applies(row: Row, dataset: str) -> bool:
+    """Whether a row of the protocol is about this dataset."""
     return not row.datasets or dataset in row.datasets

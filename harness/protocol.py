@@ -91,6 +91,30 @@ def method_titles(spec: SweepSpec) -> dict[str, str]:
     return titles
 
 
+def cell_titles(spec: SweepSpec) -> dict[str, str]:
+    """By cell label: its method, and what sets it apart from the method's other cells beside w and τ."""
+    cells, methods_shown = spec.cells(), method_titles(spec)
+    values: dict[tuple[str, str], set[Any]] = {}
+    for cell in cells:
+        for name, value in cell.settings:
+            values.setdefault((cell.method, name), set()).add(value)
+    counts = {method: sum(cell.method == method for cell in cells) for method in methods_shown}
+    stated: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        for name, _ in cell.settings:
+            stated[cell.method, name] = stated.get((cell.method, name), 0) + 1
+    found = {}
+    for cell in cells:
+        apart = [
+            f"{name} {cell.shown(name)}"
+            for name, _ in cell.settings
+            if name not in ("weight", "temperature")
+            and (len(values[cell.method, name]) > 1 or stated[cell.method, name] < counts[cell.method])
+        ]
+        found[cell.label] = methods_shown[cell.method] + (f" ({', '.join(apart)})" if apart else "")
+    return found
+
+
 def _is_less(entry: Departure) -> bool:
     """Whether a departure means fewer images, fewer epochs or a smaller network than the paper's."""
     fewer_epochs = entry.setting == "epochs" and entry.ran < entry.paper

@@ -6,7 +6,7 @@ Only finished trials are in it.
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ _NOT_METRICS = ("epoch", "time", "seconds")
 EPOCH_RULES = {
     "final": "the last epoch",
     "last-evaluation": "the last evaluation before the last epoch, as the released code reports it",
+    "best": "each run's best Recall@1 on the test set itself",
 }
 
 
@@ -62,73 +63,52 @@ class Summary:
     metric: str
     values: tuple[float, ...]  # one per finished seed, in the order of the seeds
     trial_ids: tuple[str, ...]  # behind the values
+    seeds: tuple[int, ...]  # of the values
     missing: int  # seeds that have not finished
 
     @property
     def mean(self) -> float | None:
         """Over the finished seeds; None without any."""
-        return sum(self.values) / len(self.values) if self.values else None
+        return statistics.fmean(self.values) if self.values else None
 
     @property
     def deviation(self) -> float | None:
         """Sample standard deviation (ddof = 1); None below two seeds."""
-        if len(self.values) < 2:
-            return None
-        mean = sum(self.values) / len(self.values)
-        return (sum((value - mean) ** 2 for value in self.values) / (len(self.values) - 1)) ** 0.5
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    def at(self, seed: int) -> float | None:
+        """The value of one seed, where it has finished."""
+        return self.values[self.seeds.index(seed)] if seed in self.seeds else None
 
 
 def summaries(frame: pd.DataFrame, spec: SweepSpec, metrics: Sequence[str], rule: str = "final") -> list[Summary]:
     """Every cell of a sweep × metric, at the epoch that `rule` picks."""
     if rule not in EPOCH_RULES:
         raise errors.unknown("epoch rule", rule, EPOCH_RULES)
-    picked = at_epoch(frame[frame["metric"].isin(metrics)], rule)
+    picked = at_epoch(frame[frame["metric"].isin({*metrics, "recall_at_1"})], rule)  # `best` goes by Recall@1
     values = dict(
         zip(zip(picked["trial_id"], picked["metric"], strict=True), picked["value"].astype(float), strict=True)
     )
     found = []
     for cell in spec.cells():
-        ids = [trial.trial_id for trial in cell.trials]
         for metric in metrics:
-            have = [(trial_id, values[trial_id, metric]) for trial_id in ids if (trial_id, metric) in values]
-            numbers = tuple(value for _, value in have)
-            found.append(Summary(cell, metric, numbers, tuple(name for name, _ in have), len(ids) - len(have)))
+            have = [trial for trial in cell.trials if (trial.trial_id, metric) in values]
+            numbers = tuple(values[trial.trial_id, metric] for trial in have)
+            ids, seeds = tuple(trial.trial_id for trial in have), tuple(trial.seed for trial in have)
+            found.append(Summary(cell, metric, numbers, ids, seeds, len(cell.trials) - len(have)))
     return found
 
 
 def at_epoch(frame: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """One row per trial and metric: at its last epoch, or at the last evaluation before it."""
+    """One row per trial and metric: at its last epoch, at the last evaluation before it, or at its best Recall@1."""
+    if rule == "best":
+        recall = frame[frame["metric"] == "recall_at_1"]
+        first_best = recall.sort_values(["trial_id", "value", "epoch"], ascending=[True, False, True])
+        best = first_best.drop_duplicates("trial_id")[["trial_id", "epoch"]]
+        return frame.merge(best, on=["trial_id", "epoch"])
     chosen = frame[frame["final"]] if rule == "final" else frame[~frame["final"]]
     if rule == "last-evaluation":  # a trial with a single evaluation has no other
         alone = frame.groupby(["trial_id", "metric"])["final"].transform("all")
         chosen = frame[~frame["final"] | alone.astype(bool)]
     newest = chosen.groupby(["trial_id", "metric"])["epoch"].transform("max")
     return chosen[chosen["epoch"] == newest]
-
-
-def best_on_test(found: Sequence[Summary], metric: str = "recall_at_1") -> dict[str, Cell]:
-    """The paper's selection rule: per method, the candidate cell with the highest mean on the test set itself.
-
-    It favours methods with more cells; tables that use it say so. A method without a trained candidate has its first one.
-    """
-    best: dict[str, Summary] = {}
-    for summary in found:
-        if summary.metric != metric or not is_candidate(summary.cell):
-            continue
-        leader = best.get(summary.cell.method)
-        if leader is None or _rank(summary) > _rank(leader):
-            best[summary.cell.method] = summary
-    return {method: summary.cell for method, summary in best.items()}
-
-
-def _rank(summary: Summary) -> float:
-    return -1.0 if summary.mean is None else summary.mean
-
-
-def is_candidate(cell: Cell) -> bool:
-    """Whether a cell may stand for its method: at w = 0 or τ = ∞ nothing of the method is left but a baseline.
-
-    Grafit and CoIns at w = 1 may, as in the paper's Table 6, though they are SupCon and SupCE.
-    """
-    varied = dict(cell.settings)
-    return varied.get("weight") != 0 and varied.get("temperature") != math.inf

@@ -3,6 +3,13 @@
     title, dataset, preset, seeds, [settings] for every trial, and [[cells]], each a method with lists of values:
     every combination is a cell. Cells that are the same training share a trial.
 
+What a comparison needs is declared before the runs, in the same file:
+
+    margin          δ in points: a mean within ±δ of a published number reproduces it
+    claims          [better, than] pairs of methods
+    validation      the sweep that holds images out and selects w and τ for this one
+    not_candidates  per method, values whose cells cannot stand for it: baselines inside its grid
+
 `--set` puts a value over all of them; for a setting that a [[cells]] lists, it replaces that list ("0.5" or "0,0.5,1").
 """
 
@@ -24,7 +31,11 @@ from harness import config, datasets, errors, methods, presets, published, resou
 from harness.config import TrialConfig
 from harness.errors import UsageError
 
-_KEYS = {"title", "dataset", "preset", "seeds", "settings", "cells", "published"}
+_KEYS = {
+    "title", "dataset", "preset", "seeds", "settings", "cells", "published", "margin", "claims", "validation",
+    "not_candidates",
+}  # fmt: skip
+NOT_CANDIDATES: Mapping[str, Sequence[Any]] = {"weight": (0,), "temperature": (math.inf,)}  # where a sweep states none
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,18 @@ class SweepSpec:
     published: str | None = None  # the dataset's name in reports/published, where it differs
     overrides: Mapping[str, str] = field(default_factory=dict)
     default_seeds: int = 3
+    margin: float | None = None  # δ, percentage points
+    claims: tuple[tuple[str, str], ...] = ()  # (better, than)
+    validation: str | None = None  # a sweep's name, or a path beside this file
+    not_candidates: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
+
+    def is_candidate(self, cell: Cell) -> bool:
+        """Whether a cell may stand for its method: at w = 0 or τ = ∞ nothing of MaskCon is left but a baseline.
+
+        Grafit and CoIns at w = 1 may, as in the paper's Table 6, though they are SupCon and SupCE.
+        """
+        never = self.not_candidates.get(cell.method, NOT_CANDIDATES)
+        return not any(value in never.get(name, ()) for name, value in cell.settings)
 
     def cells(self) -> list[Cell]:
         """All cells in the order of the file."""
@@ -180,6 +203,7 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
         if "," in value and not any(name in entry for entry in content["cells"]):
             raise UsageError(f"--set {name}={value}: no [[cells]] of {path.name} varies {name}; give one value.")
     datasets.load(content["dataset"])
+    comparison = _comparison(path, content)
     settings = {name: _below(path, name, value) for name, value in content.get("settings", {}).items()}
     presets.overrides(content.get("preset", "paper"), content["dataset"])
     spec = SweepSpec(
@@ -193,12 +217,51 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
         published=content.get("published"),
         overrides=overrides,
         default_seeds=default_seeds,
+        **comparison,
     )
     try:
         spec.cells()
     except UsageError as error:
         raise UsageError(f"{path.name}: {error}") from None
     return spec
+
+
+def _comparison(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """What a sweep declares for its comparison, validated."""
+    margin, claims = content.get("margin"), content.get("claims", [])
+    if margin is not None and (isinstance(margin, bool) or not isinstance(margin, int | float) or not margin > 0):
+        raise UsageError(f"{path}: margin={margin!r} must be a number of points above 0, for example 1.0.")
+    trained = list(dict.fromkeys(entry.get("method") for entry in content["cells"]))
+    for claim in claims if isinstance(claims, list) else [claims]:
+        if not (isinstance(claim, list) and len(claim) == 2 and claim[0] != claim[1]):
+            raise UsageError(f'{path}: claims hold pairs of methods, such as ["maskcon", "grafit"]; got {claim!r}.')
+        for method in claim:
+            if method not in trained:
+                raise errors.unknown(f"method in the claims of {path.name}", str(method), trained)
+    validation = content.get("validation")
+    if validation is not None and not isinstance(validation, str):
+        raise UsageError(f"{path}: validation={validation!r} must be the name of a sweep.")
+    if isinstance(validation, str) and validation.endswith(".toml"):
+        validation = str(path.resolve().parent / validation)
+    return {
+        "margin": margin,
+        "claims": tuple((better, than) for better, than in claims),
+        "validation": validation,
+        "not_candidates": _not_candidates(path, content.get("not_candidates", {}), trained),
+    }
+
+
+def _not_candidates(path: Path, stated: Any, trained: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+    known, found = config.known_settings(), {}
+    for method, values in (stated if isinstance(stated, dict) else {str(stated): {}}).items():
+        if method not in trained:
+            raise errors.unknown(f"method in not_candidates of {path.name}", method, trained)
+        if not isinstance(values, dict) or not set(values) <= set(known):
+            raise UsageError(f"{path}: not_candidates.{method} maps settings to values, such as {{weight = [0]}}.")
+        found[method] = {
+            name: [known[name].check(name, one) for one in _values(value)] for name, value in values.items()
+        }
+    return found
 
 
 def _below(path: Path, name: str, value: Any) -> Any:

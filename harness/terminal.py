@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from harness import protocol
 from harness import workspace as workspaces
-from harness.compare import Compared
 from harness.plan import Estimate, Planned, to_dict
 from harness.spec import SweepSpec
 
@@ -109,47 +107,6 @@ def status(out: Console, spec: SweepSpec, planned: Sequence[Planned], as_json: b
     return 0 if complete else 1
 
 
-def comparison(out: Console, spec: SweepSpec, found: Sequence[Compared], as_json: bool) -> int:
-    """Recall@1 of every cell: ours, theirs, difference. 1 where a cell has no run yet."""
-    rows = [entry for entry in found if entry.metric == "recall_at_1"]
-    missing = sum(entry.ours is None for entry in rows)
-    if as_json:
-        content = [
-            {
-                "cell": entry.cell.label,
-                "metric": entry.metric,
-                "ours": entry.ours,
-                "deviation": entry.deviation,
-                "runs": entry.runs,
-                "published": entry.theirs,
-                "difference": entry.difference,
-                "source": entry.source,
-                "erratum": entry.erratum,
-            }
-            for entry in found
-        ]
-        out.print_json(json.dumps({"unit": "percent", "departures": _departures(spec), "cells": content}))
-        return 1 if missing else 0
-    table = Table("method", "w", "τ", "ours, %", "runs", "published, %", "difference", "printed in", box=box.SIMPLE)
-    for entry in rows:
-        spread = f" ± {entry.deviation:.2f}" if entry.deviation is not None else ""
-        ours = "–" if entry.ours is None else f"{entry.ours:.2f}{spread}"
-        difference = "" if entry.difference is None else f"{entry.difference:+.2f}"
-        theirs = "–" if entry.theirs is None else f"{entry.theirs:.2f}"
-        place = (entry.cell.method, entry.cell.shown("weight"), entry.cell.shown("temperature"))
-        table.add_row(*place, ours, str(entry.runs), theirs, difference, escape(entry.source.partition(", ")[2]))
-    out.print(f"[bold]Recall@1, {escape(spec.title)}[/bold]")
-    out.print(table)
-    out.print("± is the sample standard deviation over seeds (ddof = 1); published numbers are single runs.")
-    for sentence in _departures(spec):
-        out.print(f"[yellow]differs from the paper:[/yellow] {escape(sentence)}")
-    if not any(entry.theirs is not None for entry in rows):
-        out.print("Nothing is published for this sweep.")
-    if missing:
-        out.print(f"{missing} of {len(rows)} cells are not trained yet.")
-    return 1 if missing else 0
-
-
 def clean(out: Console, spec: SweepSpec, workspace: Path, yes: bool) -> None:
     """What the sweep's trials hold, and removal of what no finished trial needs."""
     ids = {trial.trial_id for trial in spec.trials()}
@@ -216,5 +173,5 @@ def _hours(guess: Estimate) -> str:
     return f"{shown} of one trial at a time on {guess.device} ({guess.basis})" if guess.device else guess.basis
 
 
-def _departures(spec: SweepSpec) -> list[str]:
+def departures(spec: SweepSpec) -> list[str]:
     return [str(entry) for entry in protocol.departures(spec)]

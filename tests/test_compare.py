@@ -42,7 +42,7 @@ PUBLISHED = {
 
 
 def compared(sweep, workspace):
-    return {(entry.cell.label, entry.metric): entry for entry in compare.compare(sweep, workspace)}
+    return {(entry.cell.label, entry.metric): entry for entry in compare.compare(sweep, workspace).compared}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -10,11 +10,15 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness import compare, datasets, files, plan, results, tracking, trials
+from harness import compare, datasets, files, plan, presets, results, tracking, trials
 from harness import workspace as workspaces
-from harness.report.content import RECALL_AT, RECALLS, Content
+from harness.report.content import RECALL_AT, Content
 from harness.spec import SweepSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -28,20 +32,19 @@ class Written:
     notes: list[str]  # what could not be made, and why
 
 
-def write(spec: SweepSpec, workspace: Path, output: Path | None = None) -> Written:
+def write(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_rule: str | None = None) -> Written:
     """Make the whole report in `output` (default: the sweep's folder under reports/ of the workspace)."""
     from harness.report import document, facts, figures, page, tables
 
     folder = output or workspaces.report_folder(workspace, spec)
     folder.mkdir(parents=True, exist_ok=True)
-    content = gather(spec, workspace)
+    content = gather(spec, workspace, epoch_rule)
     made = tables.all_tables(content)
     for table in made.values():
         files.write_text(folder / f"{table.name}.tex", table.latex())
         files.write_text(folder / f"{table.name}.md", table.markdown())
     parts = [part for _, part in sorted((made | figures.draw_all(content, folder)).items())]
-    frame = results.load([trials.directory(workspace, trial) for trial in spec.trials()])
-    files.write_text(folder / "results.csv", frame.to_csv(index=False))
+    files.write_text(folder / "results.csv", content.frame.to_csv(index=False))
     known = facts.gather(spec, workspace)
     files.write_json(folder / "provenance.json", known)
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
@@ -51,26 +54,22 @@ def write(spec: SweepSpec, workspace: Path, output: Path | None = None) -> Writt
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
 
 
-def gather(spec: SweepSpec, workspace: Path) -> Content:
+def gather(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None) -> Content:
     """Everything that tables and figures need."""
     planned = plan.plan(spec, workspace)
-    finished = {entry.trial.trial_id for entry in planned if entry.state.state == "done"}
-    ids = {
-        cell.label: tuple(trial.trial_id for trial in cell.trials if trial.trial_id in finished)
-        for cell in spec.cells()
-    }
-    summaries = compare.summarise(spec, workspace, RECALLS)
-    compared = [compare.compared(spec, summary) for summary in summaries]
-    best = results.best_on_test(summaries)
-    return Content(spec, compared, best, ids, len(finished), len(planned), _within(spec, workspace))
+    directories = {entry.trial.trial_id: entry.directory for entry in planned if entry.state.state == "done"}
+    frame = results.load(list(directories.values()))
+    rule = epoch_rule or presets.epoch_rule(spec.preset)
+    compared = compare.from_frame(spec, frame, workspace, rule)
+    return Content(spec, compared, frame, directories, len(planned), _within(spec, frame, rule))
 
 
-def _within(spec: SweepSpec, workspace: Path) -> dict[tuple[str, int], results.Summary]:
+def _within(spec: SweepSpec, frame: pd.DataFrame, rule: str) -> dict[tuple[str, int], results.Summary]:
     """Recall among test images of the same coarse class, by the sweep's own coarse classes."""
     on_coarse = [trial for trial in spec.trials() if trial.label_source == "coarse"]
     group = datasets.group_name((on_coarse or spec.trials())[0])
     names = {trials.within_metric(k, group): k for k in RECALL_AT}
-    found = compare.summarise(spec, workspace, tuple(names))
+    found = results.summaries(frame, spec, tuple(names), rule)
     return {(summary.cell.label, names[summary.metric]): summary for summary in found}
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import protocol
-from harness.compare import Compared
+from harness.compare import METRICS, PRIMARY, Compared, Comparison
 from harness.report.table import Entry
-from harness.results import Summary
+from harness.results import EPOCH_RULES, Summary
+from harness.selection import RULES, Selected
 from harness.spec import Cell, SweepSpec
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 RECALL_AT = (1, 2, 5, 10)
-RECALLS = ("recall_at_1", "recall_at_2", "recall_at_5", "recall_at_10")
+RECALLS = METRICS
 ORDER = (
     "selfcon",
     "grafit",
@@ -32,12 +39,38 @@ class Content:
     """A sweep's numbers beside the published ones, and the trials behind them."""
 
     spec: SweepSpec
-    compared: list[Compared]  # per cell × recall, percent
-    best: dict[str, Cell]  # per method, by `results.best_on_test`
-    trial_ids: dict[str, tuple[str, ...]]  # finished trials, by cell label
-    done: int
+    comparison: Comparison
+    frame: pd.DataFrame  # of `harness.results.load`: the sweep's finished trials
+    directories: Mapping[str, Path]  # of the finished trials, by trial id
     trainings: int
     within: dict[tuple[str, int], Summary]  # recall inside the coarse class, by cell label and K
+
+    @property
+    def done(self) -> int:
+        """Finished trainings."""
+        return len(self.directories)
+
+    @property
+    def compared(self) -> tuple[Compared, ...]:
+        """Per cell × recall, percent."""
+        return self.comparison.compared
+
+    @functools.cached_property
+    def chosen(self) -> Mapping[str, Selected]:
+        """What stands for each method: chosen by leave-one-seed-out, or by the oracle where a method has too few seeds."""
+        oracle, left_out = (self.comparison.selected[rule] for rule in ("oracle", "leave-one-seed-out"))
+        return left_out if set(left_out) == set(oracle) else oracle
+
+    @property
+    def rule(self) -> str:
+        """The selection rule of `chosen`, for a caption."""
+        name = next(iter(self.chosen.values())).rule if self.chosen else "oracle"
+        return f"{name}: {RULES[name]}"
+
+    @property
+    def epoch_rule(self) -> str:
+        """Which evaluation the numbers are of, for a caption."""
+        return EPOCH_RULES[self.comparison.epoch_rule]
 
     def entry(self, cell: Cell, metric: str) -> Entry:
         """Ours, as a table's entry."""
@@ -45,17 +78,29 @@ class Content:
         if found.ours is None:
             return Entry(missing=True)
         few = f" [{found.runs} of {found.runs + found.missing}]" if found.missing else ""
-        return Entry(found.ours, found.deviation, text=few, trials=self.trial_ids[cell.label])
+        return Entry(found.ours, found.deviation, text=few, trials=found.trial_ids)
+
+    def entry_selected(self, selected: Selected, metric: str) -> Entry:
+        """A method's number under a selection rule: each seed's from the cell that was chosen for it."""
+        values, trials = [], []
+        for cell, seed in zip(selected.cells, selected.seeds, strict=True):
+            found = self.find(cell, metric)
+            if seed in found.seeds:
+                values.append(found.values[found.seeds.index(seed)])
+                trials.append(found.trial_ids[found.seeds.index(seed)])
+        if not values:
+            return Entry(missing=True)
+        few = f" [{len(values)} of {self.spec.seeds}]" if len(values) < self.spec.seeds else ""
+        return Entry.of(values, text=few, trials=tuple(trials))
 
     def entry_within(self, cell: Cell, k: int) -> Entry:
         """Recall inside the coarse class, as a table's entry."""
         found = self.within[cell.label, k]
-        if found.mean is None and self.trial_ids[cell.label]:
+        if found.mean is None and self.find(cell, PRIMARY).runs:
             return Entry(text="–")  # trained before it was evaluated, or the test images have no coarse classes
         if found.mean is None:
             return Entry(missing=True)
-        deviation = None if found.deviation is None else 100 * found.deviation
-        return Entry(100 * found.mean, deviation, trials=found.trial_ids)
+        return Entry.of([100 * value for value in found.values], trials=found.trial_ids)
 
     def find(self, cell: Cell, metric: str) -> Compared:
         """The comparison of one cell and metric."""
@@ -65,27 +110,31 @@ class Content:
     def _index(self) -> dict[tuple[str, str], Compared]:
         return {(entry.cell.label, entry.metric): entry for entry in self.compared}
 
+    @functools.cached_property
+    def _cells(self) -> dict[str, Cell]:
+        return {entry.cell.label: entry.cell for entry in self.compared}
+
     def cells(self, method: str | None = None) -> list[Cell]:
         """Each cell once, those of one method or all."""
-        once = {entry.cell.label: entry.cell for entry in self.compared}
-        return [cell for cell in once.values() if method in (None, cell.method)]
+        return [cell for cell in self._cells.values() if method in (None, cell.method)]
 
     def methods(self) -> list[str]:
         """The sweep's methods in the paper's order."""
         have = list(dict.fromkeys(cell.method for cell in self.cells()))
         return sorted(have, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
+    @functools.cached_property
+    def method_titles(self) -> dict[str, str]:
+        """How tables and figures name the methods."""
+        return protocol.method_titles(self.spec)
+
     def title(self, cell: Cell) -> str:
         """A cell's method, and what sets it apart from the method's other cells beside w and τ."""
-        others = [dict(other.settings) for other in self.cells(cell.method)]
-        varied = {
-            name for each in others for name in each if any(each.get(name) != other.get(name) for other in others)
-        }
-        apart = [
-            f"{name} {cell.shown(name)}" for name in dict(cell.settings) if name in varied - {"weight", "temperature"}
-        ]
-        title = protocol.method_titles(self.spec)[cell.method]
-        return f"{title} ({', '.join(apart)})" if apart else title
+        return self._titles[cell.label]
+
+    @functools.cached_property
+    def _titles(self) -> dict[str, str]:
+        return protocol.cell_titles(self.spec)
 
     def runs(self) -> str:
         """How many runs stand behind the numbers: "n = 3 runs", "n = 1–3 runs"."""
@@ -97,11 +146,13 @@ class Content:
 
     def notes(self) -> tuple[str, ...]:
         """Footnotes that every table of this sweep carries."""
+        first = [entry for entry in self.compared if entry.metric == PRIMARY]
         spread = "± is the sample standard deviation over seeds (ddof = 1)."
-        missing = len([entry for entry in self.compared if entry.metric == RECALLS[0] and entry.ours is None])
-        found = [spread if any(entry.deviation is not None for entry in self.compared) else "", self.small_print()]
+        one = "A number without ± is of one run." if any(entry.runs == 1 for entry in first) else ""
+        missing = len([entry for entry in first if entry.ours is None])
+        few = [entry for entry in first if entry.runs and entry.missing]
+        found = [spread if any(entry.deviation is not None for entry in first) else "", one, self.small_print()]
         found.append(f"{missing} cells are not trained yet." if missing else "")
-        few = [entry for entry in self.compared if entry.metric == RECALLS[0] and entry.runs and entry.missing]
         found.append(f"{len(few)} cell(s) marked [n of N]: not all seeds are trained yet." if few else "")
         return tuple(note for note in found if note)
 

@@ -44,9 +44,9 @@ def headline(content: Content) -> list[tuple[str, Compared]]:
     titles = protocol.method_titles(content.spec)
     found = []
     for method in content.methods():
-        best = content.find(content.best[method], "recall_at_1") if method in content.best else None
-        if best is not None and best.ours is not None:
-            found.append((titles[method], best))
+        selected = content.chosen.get(method)
+        if selected is not None and selected.cell is not None:
+            found.append((titles[method], content.find(selected.cell, "recall_at_1")))
     return found
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +14,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "τ": r"$\tau$", "∞": r"$\infty$", "−": r"$-$", "±": r"$\pm$",
     "×": r"$\times$", "–": "--", "…": r"\ldots{}", "·": r"$\cdot$", "≥": r"$\geq$", "≤": r"$\leq$", "↑": r"$\uparrow$",
-    "“": "``", "”": "''", "→": r"$\to$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "“": "``", "”": "''", "→": r"$\to$", "δ": r"$\delta$", "√": r"$\surd$", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 
 
@@ -24,8 +27,15 @@ class Entry:
     text: str = ""
     signed: bool = False
     bold: bool = False
+    underlined: bool = False
     missing: bool = False
     trials: tuple[str, ...] = ()  # the trial ids behind the number
+
+    @classmethod
+    def of(cls, values: Sequence[float], text: str = "", trials: tuple[str, ...] = ()) -> Entry:
+        """The mean of values, and their sample standard deviation where there are two."""
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), deviation, text=text, trials=trials)
 
     def plain(self) -> str:
         """As text."""
@@ -69,6 +79,14 @@ class Table:
         rows = [[_markdown_entry(entry) for entry in row] for group in self.groups for row in group]
         lines = [" | ".join(row).join(("| ", " |")) for row in [[*map(_piped, self.columns)], rule, *rows]]
         return "\n".join([f"**{self.caption}**", "", *lines, "", "\n\n".join(self.footnotes), ""])
+
+    def csv(self) -> str:
+        """Comma-separated, caption and footnotes left out; a number and its spread in one field, as the table shows them."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows([entry.plain() for entry in row] for group in self.groups for row in group)
+        return stream.getvalue()
 
     def html(self) -> str:
         """A <figure> that holds the table, its caption and its footnotes."""

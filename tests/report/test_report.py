@@ -36,7 +36,7 @@ def test_a_full_report_has_all_its_files(full):
 
 
 def test_the_tables_show_the_means_of_the_seeds(full):
-    found = {(one.cell.label, one.metric): one for one in compare.compare(full.spec, full.workspace)}
+    found = {(one.cell.label, one.metric): one for one in compare.compare(full.spec, full.workspace).compared}
     table = rows(full.text("extra.md"))
     assert len(table) == len(full.spec.cells()) == 42
     best = next(row for row in table if row[:3] == ["MaskCon", "1", "0.05"])

@@ -1,0 +1,138 @@
+"""Which w and τ stand for a method: named rules over the cells of a sweep. Each is a pure function, and tables name it.
+
+The paper chooses on the test set itself, which favours methods with more cells. Chosen on the other seeds and scored on the
+one left out, a number no longer profits from the noise of the run that it reports; chosen on held-out training images, it does
+not see the test set at all.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.results import Summary
+from harness.spec import Cell
+
+RULES = {
+    "oracle": "the highest mean Recall@1 on the test set itself, as in the paper",
+    "leave-one-seed-out": "for each seed the cell that is best on the other seeds",
+    "validation-fine": "the highest mean Recall@1 of held-out training images, by their fine labels",
+    "validation-coarse": "the highest mean Recall@1 of held-out training images, by their coarse labels alone",
+}
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A method's number under a rule: one value per seed, each from the cell that was chosen for that seed."""
+
+    method: str
+    rule: str
+    cells: tuple[Cell, ...]  # per value
+    values: tuple[float, ...]  # fractions
+    seeds: tuple[int, ...]
+    trial_ids: tuple[str, ...]
+
+    @property
+    def mean(self) -> float | None:
+        """Over the seeds; None without any."""
+        return statistics.fmean(self.values) if self.values else None
+
+    @property
+    def deviation(self) -> float | None:
+        """Sample standard deviation (ddof = 1); None below two seeds."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell that was chosen most often, the first of several; None without any."""
+        labels = [cell.label for cell in self.cells]
+        return max(self.cells, key=lambda cell: labels.count(cell.label)) if self.cells else None
+
+    @property
+    def agreement(self) -> tuple[int, int]:
+        """For how many of the seeds `cell` was chosen."""
+        return sum(cell.label == self.cell.label for cell in self.cells if self.cell), len(self.cells)
+
+
+Candidate = Callable[[Cell], bool]
+
+
+def oracle(found: Sequence[Summary], candidate: Candidate) -> dict[str, Selected]:
+    """Per method the candidate with the highest mean; `found` is of one metric."""
+    return {method: _whole(max(trained, key=_mean), "oracle") for method, trained in _trained(found, candidate).items()}
+
+
+def leave_one_seed_out(found: Sequence[Summary], candidate: Candidate) -> dict[str, Selected]:
+    """Per method and seed, the value at that seed of the candidate with the highest mean over the other seeds.
+
+    A method with a single candidate has nothing to choose; one with several needs two seeds and is left out below that.
+    """
+    chosen = {}
+    for method, trained in _trained(found, candidate).items():
+        if len(trained) == 1:
+            chosen[method] = _whole(trained[0], "leave-one-seed-out")
+            continue
+        picks = []
+        for seed in sorted({seed for summary in trained for seed in summary.seeds}):
+            others = [(_mean_without(summary, seed), summary) for summary in trained if seed in summary.seeds]
+            judged = [(mean, summary) for mean, summary in others if mean is not None]
+            if judged:
+                picks.append((seed, max(judged, key=lambda entry: entry[0])[1]))
+        if picks:
+            chosen[method] = _assembled(method, "leave-one-seed-out", picks)
+    return chosen
+
+
+def on_validation(
+    found: Sequence[Summary], validation: Sequence[Summary], rule: str, candidate: Candidate
+) -> dict[str, Selected]:
+    """Per method the candidate whose cell has the highest mean in `validation`, with its values in `found`.
+
+    A method is left out until each of its candidates that `found` has is in `validation`: part of a grid is another choice.
+    """
+    held_out = {summary.cell.label: summary for summary in validation if summary.values}
+    chosen = {}
+    for method, trained in _trained(found, candidate).items():
+        if len(trained) == 1:
+            chosen[method] = _whole(trained[0], rule)
+        elif all(summary.cell.label in held_out for summary in trained):
+            chosen[method] = _whole(max(trained, key=lambda summary: _mean(held_out[summary.cell.label])), rule)
+    return chosen
+
+
+def _trained(found: Sequence[Summary], candidate: Candidate) -> dict[str, list[Summary]]:
+    """The candidates with a value, by method."""
+    by_method: dict[str, list[Summary]] = {}
+    for summary in found:
+        if summary.values and candidate(summary.cell):
+            by_method.setdefault(summary.cell.method, []).append(summary)
+    return by_method
+
+
+def _whole(summary: Summary, rule: str) -> Selected:
+    """One cell for all seeds."""
+    cells = (summary.cell,) * len(summary.values)
+    return Selected(summary.cell.method, rule, cells, summary.values, summary.seeds, summary.trial_ids)
+
+
+def _assembled(method: str, rule: str, picks: Sequence[tuple[int, Summary]]) -> Selected:
+    """A cell per seed."""
+    places = [summary.seeds.index(seed) for seed, summary in picks]
+    return Selected(
+        method,
+        rule,
+        cells=tuple(summary.cell for _, summary in picks),
+        values=tuple(summary.values[place] for place, (_, summary) in zip(places, picks, strict=True)),
+        seeds=tuple(seed for seed, _ in picks),
+        trial_ids=tuple(summary.trial_ids[place] for place, (_, summary) in zip(places, picks, strict=True)),
+    )
+
+
+def _mean(summary: Summary) -> float:
+    return statistics.fmean(summary.values)
+
+
+def _mean_without(summary: Summary, seed: int) -> float | None:
+    others = [value for other, value in zip(summary.seeds, summary.values, strict=True) if other != seed]
+    return statistics.fmean(others) if others else None
