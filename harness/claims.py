@@ -1,17 +1,18 @@
 """Claims that one method beats another: differences paired by seed, each method at the cell chosen on the other seeds.
 
-Never by the `oracle` rule: the method with more cells would win by chance. Student's test of the pairs, Holm over the claims of
-a sweep.
+Never by the `oracle` rule: the method with more cells would win by chance. Student's test of the pairs, corrected for the
+choice (`statistics.paired`), Holm over the claims of a sweep.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.selection import Selected
-from harness.statistics import Interval, holm, mean_interval, paired_p
+from harness.statistics import Interval, holm, paired
 from harness.verdicts import FEWEST_RUNS, INSUFFICIENT
 
 HOLDS, NOT_SHOWN, REVERSED, IDENTICAL = "HOLDS", "NOT SHOWN", "REVERSED", "IDENTICAL"
@@ -26,6 +27,7 @@ class Claim:
     than: str
     verdict: str
     differences: tuple[float, ...]  # per common seed, points
+    interval: Interval | None = None  # 95 %, of the mean difference
     p: float | None = None  # two-sided
     p_holm: float | None = None  # adjusted for all tested claims
     trials: tuple[str, ...] = ()
@@ -34,11 +36,6 @@ class Claim:
     def mean(self) -> float | None:
         """Of the differences, points."""
         return statistics.fmean(self.differences) if self.differences else None
-
-    @property
-    def interval(self) -> Interval | None:
-        """95 %, of the mean difference."""
-        return mean_interval(self.differences)
 
 
 def judge(pairs: Sequence[tuple[str, str]], chosen: Mapping[str, Selected]) -> list[Claim]:
@@ -51,7 +48,7 @@ def judge(pairs: Sequence[tuple[str, str]], chosen: Mapping[str, Selected]) -> l
         verdict = NOT_SHOWN
         if p_holm < LEVEL and claim.mean:
             verdict = HOLDS if claim.mean > 0 else REVERSED
-        open_claims[place] = Claim(claim.better, claim.than, verdict, claim.differences, claim.p, p_holm, claim.trials)
+        open_claims[place] = dataclasses.replace(claim, verdict=verdict, p_holm=p_holm)
     return open_claims
 
 
@@ -67,7 +64,9 @@ def _paired(better: str, than: str, chosen: Mapping[str, Selected]) -> Claim:
         return Claim(better, than, IDENTICAL, differences, trials=trials)
     if len(seeds) < FEWEST_RUNS:
         return Claim(better, than, INSUFFICIENT, differences, trials=trials)
-    return Claim(better, than, NOT_SHOWN, differences, paired_p(differences), trials=trials)
+    selected = chosen[better].of_several or chosen[than].of_several
+    p, interval = paired(differences, selected)
+    return Claim(better, than, NOT_SHOWN, differences, interval, p, trials=trials)
 
 
 def _by_seed(selected: Selected) -> dict[int, tuple[float, str]]:

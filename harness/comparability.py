@@ -89,7 +89,7 @@ def _stated(print_: Published, dataset: str, preset: str) -> dict[str, Any]:
     found = {name: value for name, value in print_.protocol.items() if name in config.fields()}
     if preset == "paper":
         rows = (row for row in presets.PROTOCOL if row.name and row.paper != presets.NOT_STATED)
-        found |= {row.name: row.paper for row in rows if presets.applies(row, dataset) and row.name != "grouping"}
+        found |= {str(row.name): row.paper for row in rows if presets.applies(row, dataset) and row.name != "grouping"}
     return found
 
 

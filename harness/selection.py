@@ -32,6 +32,7 @@ class Selected:
     values: tuple[float, ...]  # fractions
     seeds: tuple[int, ...]
     trial_ids: tuple[str, ...]
+    of_several: bool = True  # whether there was a choice
 
     @property
     def mean(self) -> float | None:
@@ -71,7 +72,7 @@ def leave_one_seed_out(found: Sequence[Summary], candidate: Candidate) -> dict[s
     chosen = {}
     for method, trained in _trained(found, candidate).items():
         if len(trained) == 1:
-            chosen[method] = _whole(trained[0], "leave-one-seed-out")
+            chosen[method] = _whole(trained[0], "leave-one-seed-out", of_several=False)
             continue
         picks = []
         for seed in sorted({seed for summary in trained for seed in summary.seeds}):
@@ -95,7 +96,7 @@ def on_validation(
     chosen = {}
     for method, trained in _trained(found, candidate).items():
         if len(trained) == 1:
-            chosen[method] = _whole(trained[0], rule)
+            chosen[method] = _whole(trained[0], rule, of_several=False)
         elif all(summary.cell.label in held_out for summary in trained):
             chosen[method] = _whole(max(trained, key=lambda summary: _mean(held_out[summary.cell.label])), rule)
     return chosen
@@ -110,10 +111,10 @@ def _trained(found: Sequence[Summary], candidate: Candidate) -> dict[str, list[S
     return by_method
 
 
-def _whole(summary: Summary, rule: str) -> Selected:
+def _whole(summary: Summary, rule: str, of_several: bool = True) -> Selected:
     """One cell for all seeds."""
     cells = (summary.cell,) * len(summary.values)
-    return Selected(summary.cell.method, rule, cells, summary.values, summary.seeds, summary.trial_ids)
+    return Selected(summary.cell.method, rule, cells, summary.values, summary.seeds, summary.trial_ids, of_several)
 
 
 def _assembled(method: str, rule: str, picks: Sequence[tuple[int, Summary]]) -> Selected:

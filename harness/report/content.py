@@ -102,6 +102,10 @@ class Content:
             return Entry(missing=True)
         return Entry.of([100 * value for value in found.values], trials=found.trial_ids)
 
+    def spreads(self, first: int) -> dict[int, tuple[float, int]]:
+        """The pooled spread of each recall, by the table column it stands in, the first of them at `first`."""
+        return {first + place: self.comparison.spread[metric] for place, metric in enumerate(RECALLS)}
+
     def find(self, cell: Cell, metric: str) -> Compared:
         """The comparison of one cell and metric."""
         return self._index[cell.label, metric]

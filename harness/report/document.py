@@ -70,7 +70,7 @@ def latex_document(content: Content, parts: Sequence[Table | Figure], known: dic
         r"\documentclass[11pt]{article}",
         r"\usepackage[T1]{fontenc}",
         r"\usepackage[utf8]{inputenc}",
-        r"\usepackage{lmodern,booktabs,graphicx}",
+        r"\usepackage{lmodern,booktabs,siunitx,graphicx}",
         r"\usepackage[margin=2cm]{geometry}",
         rf"\title{{{latex(content.spec.title)}}}",
         rf"\date{{{known['made'][:10]}}}",

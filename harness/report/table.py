@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import html
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.statistics import between
+
 MISSING = "not trained"
+# Inside each table, so that it looks the same in any document.
+SISETUP = r"\sisetup{separate-uncertainty=true,retain-explicit-plus=true,detect-weight=true,mode=text}"
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "τ": r"$\tau$", "∞": r"$\infty$", "−": r"$-$", "±": r"$\pm$",
@@ -60,13 +65,18 @@ class Table:
     footnotes: tuple[str, ...] = ()
 
     def latex(self) -> str:
-        """A table environment; needs \\usepackage{booktabs}."""
-        lines = [r"\begin{table}[htbp]", r"\centering", r"\small", rf"\caption{{{latex(self.caption)}}}"]
+        """A table environment; needs \\usepackage{booktabs,siunitx}."""
+        numeric = self._numeric()
+        heads = [
+            f"{{{latex(title)}}}" if number else latex(title)
+            for title, number in zip(self.columns, numeric, strict=True)
+        ]
+        lines = [r"\begin{table}[htbp]", r"\centering", r"\small", SISETUP, rf"\caption{{{latex(self.caption)}}}"]
         lines += [rf"\label{{tab:{self.name}}}", rf"\begin{{tabular}}{{{self._alignment()}}}", r"\toprule"]
-        lines += [" & ".join(map(latex, self.columns)) + r" \\", r"\midrule"]
+        lines += [" & ".join(heads) + r" \\", r"\midrule"]
         for number, group in enumerate(self.groups):
             lines += [r"\midrule"] if number else []
-            lines += [" & ".join(map(_latex_entry, row)) + r" \\" for row in group]
+            lines += [" & ".join(map(_latex_entry, row, numeric)) + r" \\" for row in group]
         lines += [r"\bottomrule", r"\end{tabular}"]
         lines += [rf"\par\smallskip\begin{{minipage}}{{0.95\linewidth}}\footnotesize {latex(' '.join(self.footnotes))}"
                   r"\end{minipage}"] if self.footnotes else []  # fmt: skip
@@ -112,7 +122,17 @@ class Table:
         return [any(row[column].value is not None for row in rows) for column in range(len(self.columns))]
 
     def _alignment(self) -> str:
-        return "".join("r" if number else "l" for number in self._numeric())
+        """Text to the left; numbers in siunitx columns, aligned at their points."""
+        return "".join(self._siunitx(column) if number else "l" for column, number in enumerate(self._numeric()))
+
+    def _siunitx(self, column: int) -> str:
+        entries = [row[column] for group in self.groups for row in group]
+        values = [entry.value for entry in entries if entry.value is not None]
+        digits = max(len(f"{abs(value):.0f}") for value in values)
+        sign = "+" if any(entry.signed for entry in entries) or min(values) < 0 else ""
+        deviations = [entry.deviation for entry in entries if entry.deviation is not None]
+        spread = f"({max(len(f'{100 * deviation:.0f}') for deviation in deviations)})" if deviations else ""
+        return f"S[table-format={sign}{digits}.2{spread}]"
 
 
 def latex(text: str) -> str:
@@ -120,33 +140,61 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-def emboldened(
-    rows: Sequence[tuple[Entry, ...]], columns: Sequence[int], among: Sequence[int]
+def ranked(
+    rows: Sequence[tuple[Entry, ...]],
+    columns: Sequence[int],
+    among: Sequence[int],
+    spreads: Mapping[int, tuple[float, int]] | None = None,
 ) -> list[tuple[Entry, ...]]:
-    """The same rows, the highest value of each column bold; only rows in `among` compete."""
-    import dataclasses
+    """The same rows, the highest value of each column bold; only rows in `among` compete.
 
+    The second highest is underlined where it is below the highest beyond chance: the 95 % interval of their difference, by the
+    column's pooled spread (s, degrees of freedom) in `spreads`, is above 0.
+    """
     result = [list(row) for row in rows]
     for column in columns:
-        values = {row: rows[row][column].value for row in among}
-        present = {row: value for row, value in values.items() if value is not None}
-        if not present:
+        present = {row: rows[row][column] for row in among if rows[row][column].value is not None}
+        values = sorted({_value(entry) for entry in present.values()}, reverse=True)
+        if not values:
             continue
-        best = max(present.values())
-        for row, value in present.items():
-            if value == best:
-                result[row][column] = dataclasses.replace(result[row][column], bold=True)
+        best = [entry for entry in present.values() if entry.value == values[0]]
+        for row, entry in present.items():
+            second = len(values) > 1 and entry.value == values[1]
+            apart = second and _apart(best[0], entry, (spreads or {}).get(column))
+            result[row][column] = dataclasses.replace(entry, bold=entry.value == values[0], underlined=apart)
     return [tuple(row) for row in result]
 
 
-def _latex_entry(entry: Entry) -> str:
-    if entry.missing:
-        return r"\emph{not trained}"
-    return rf"\textbf{{{latex(entry.plain())}}}" if entry.bold else latex(entry.plain())
+def _apart(best: Entry, other: Entry, spread: tuple[float, int] | None) -> bool:
+    """Whether two means differ beyond the interval of their difference."""
+    if spread is None or not spread[1] or not best.trials or not other.trials:
+        return False
+    runs = len(best.trials), len(other.trials)
+    return between(_value(best) - _value(other), *spread, runs)[0] > 0
+
+
+def _value(entry: Entry) -> float:
+    assert entry.value is not None, "only numbers compete"
+    return entry.value
+
+
+def _latex_entry(entry: Entry, number: bool) -> str:
+    text = r"\emph{not trained}" if entry.missing else latex(entry.plain())
+    if not number:
+        return rf"\textbf{{{text}}}" if entry.bold else text
+    if entry.value is None or entry.text or entry.missing:
+        return f"{{{text}}}"
+    digits = f"{entry.value:+.2f}" if entry.signed else f"{entry.value:.2f}"
+    digits += f" +- {entry.deviation:.2f}" if entry.deviation is not None else ""
+    if entry.underlined:
+        return rf"{{\underline{{\num{{{digits}}}}}}}"
+    return rf"\bfseries {digits}" if entry.bold else digits
 
 
 def _markdown_entry(entry: Entry) -> str:
     text = _piped(entry.plain())
+    if entry.underlined:
+        return f"<u>{text}</u>"
     return f"*{text}*" if entry.missing else f"**{text}**" if entry.bold else text
 
 
@@ -158,6 +206,7 @@ def _html_row(row: tuple[Entry, ...], numeric: Sequence[bool]) -> str:
     parts = []
     for position, (entry, number) in enumerate(zip(row, numeric, strict=True)):
         text = html.escape(entry.plain())
+        text = f"<u>{text}</u>" if entry.underlined else text
         text = f"<em>{text}</em>" if entry.missing else f"<strong>{text}</strong>" if entry.bold else text
         title = f' title="trials {" ".join(entry.trials)}"' if entry.trials else ""
         tag = 'th scope="row"' if position == 0 else "td"

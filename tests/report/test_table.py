@@ -4,7 +4,7 @@ import html
 import re
 
 from harness import report
-from harness.report.table import Entry, Table, emboldened
+from harness.report.table import Entry, Table, ranked
 from tests import builders
 
 GOLDEN = """\
@@ -105,10 +105,10 @@ def test_the_highest_competing_value_of_each_column_is_bold_ties_too():
         (Entry(text="c"), Entry(2.0), Entry(3.0)),
         (Entry(text="upper"), Entry(9.0), Entry(9.0)),
     ]
-    found = [[entry.bold for entry in row] for row in emboldened(rows, [1, 2], among=[0, 1, 2])]
+    found = [[entry.bold for entry in row] for row in ranked(rows, [1, 2], among=[0, 1, 2])]
     assert found == [[False, False, True], [False, True, False], [False, True, False], [False, False, False]]
 
 
 def test_without_values_nothing_is_bold():
     rows = [(Entry(text="a"), Entry(missing=True))]
-    assert emboldened(rows, [1], among=[0]) == rows
+    assert ranked(rows, [1], among=[0]) == rows

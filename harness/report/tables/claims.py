@@ -27,8 +27,9 @@ def of_comparison(comparison: Comparison) -> Table:
         groups=(tuple(_row(titles, claim) for claim in comparison.claims),),
         footnotes=(
             "Each method at the cell that is best on the other seeds (leave-one-seed-out), never the oracle's: a bigger grid "
-            "would win by chance. Student's test of the paired differences, two-sided; Holm over the tested claims; HOLDS and "
-            "REVERSED at 5 %. IDENTICAL: the same training on both sides, nothing to test.",
+            "would win by chance. Student's test of the paired differences, two-sided, its variance corrected where a cell was "
+            "chosen; Holm over the tested claims; HOLDS and REVERSED at 5 %. IDENTICAL: the same training on both "
+            "sides, nothing to test.",
         ),
     )
 

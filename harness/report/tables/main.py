@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.report.content import RECALLS, Content
-from harness.report.table import Entry, Table, emboldened
+from harness.report.table import Entry, Table, ranked
 from harness.selection import Selected
 
 position = 10
@@ -16,7 +16,7 @@ def table(content: Content) -> Table:
     rows = [_row(content, selected) for selected in best.values()]
     competing = [number for number, method in enumerate(best) if method != UPPER_REFERENCE]
     columns = range(3, 3 + len(RECALLS))
-    rows = emboldened(rows, list(columns), competing)
+    rows = ranked(rows, list(columns), competing, content.spreads(3))
     rows = _with_gain(rows, list(best))
     return Table(
         name="main",
@@ -36,7 +36,8 @@ def table(content: Content) -> Table:
         ),
         groups=(tuple(rows),),
         footnotes=(
-            "Bold: best without fine labels; SupFINE trains with them. Over SupCE: difference in Recall@1, in points. "
+            "Bold: best without fine labels; SupFINE trains with them. Underlined: the second, where it is below beyond chance "
+            "(95 %). Over SupCE: difference in Recall@1, in points. "
             "w and τ: of the cell chosen most often, with [for how many seeds of all] where that is not every one. Published: "
             "the paper's number for the same w and τ, a single run.",
             *content.notes(),
@@ -67,6 +68,6 @@ def _with_gain(rows: list[tuple[Entry, ...]], names: list[str]) -> list[tuple[En
         if name == "supce" or ours is None or supce is None:
             gain = Entry(text="–")
         else:
-            gain = Entry(ours - supce, signed=True)
+            gain = Entry(ours - supce, signed=True, trials=front[3].trials)
         gained.append((*front, gain, published))
     return gained

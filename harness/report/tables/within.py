@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.report.content import RECALL_AT, Content
-from harness.report.table import Entry, Table, emboldened
+from harness.report.table import Entry, Table, ranked
 
 position = 35
 
@@ -21,7 +21,7 @@ def table(content: Content) -> Table:
             )
             for cell in content.cells(method)
         ]
-        groups.append(tuple(emboldened(rows, range(3, 7), range(len(rows))) if len(rows) > 1 else rows))
+        groups.append(tuple(ranked(rows, range(3, 7), range(len(rows))) if len(rows) > 1 else rows))
     return Table(
         name="within",
         heading="Recall inside the coarse class",
