@@ -133,12 +133,17 @@ def report(
     output: Annotated[Path | None, typer.Option(help="Default: reports/ in the workspace.")] = None,
     mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI that gets the report.")] = None,
     epoch: Epoch = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Write nothing: check each number of the report that is there.")
+    ] = False,
 ) -> None:
     """Tables, figures and one page of everything that is finished."""
     from harness import report as reports
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
+    if verify:
+        sys.exit(terminal.report_verified(out, reports.check(spec, folder, output, epoch)))
     written = reports.write(spec, folder, output, epoch)
     problem = reports.record(spec, folder, written.folder, mlflow)
     terminal.report_written(out, err, written, problem)

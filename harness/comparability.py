@@ -33,16 +33,15 @@ class Differences:
 def differences(spec: SweepSpec, trial: TrialConfig, print_: Published, epoch_rule: str) -> Differences:
     """Of one canonical training from the source of one print."""
     presets_of = _SOURCES.get(print_.source, ("paper", "released-code"))
-    text, code = (_as_in(preset, spec, trial.dataset, trial.method) for preset in presets_of)
+    own = {"grouping": spec.settings.get("grouping"), "supfine_loss": trial.options.get("supfine_loss")}
+    chosen = tuple((name, value) for name, value in own.items() if value is not None)
+    text, code = (_as_in(preset, trial.dataset, trial.method, chosen) for preset in presets_of)
     stated_values = _stated(print_, trial.dataset, presets_of[0])
     stated, unstated = [], []
     for name, ran in _fields(trial):
         by_code = code.get(name)
-        if name in _DATA:
-            if ran != text.get(name):
-                stated.append(f"{name} {_shown(ran)} ({print_.source}: {_shown(text.get(name))})")
-        elif name in stated_values:
-            wanted = stated_values[name]
+        if name in stated_values or name in _DATA:
+            wanted = stated_values[name] if name in stated_values else text.get(name)
             if ran != wanted and ran == by_code:
                 unstated.append(f"{name} {_shown(ran)} (text: {_shown(wanted)}, code: {_shown(by_code)})")
             elif ran != wanted:
@@ -71,16 +70,10 @@ def _meaningless(name: str, trial: TrialConfig) -> bool:
     return name in ("grouping", "coarse_digest") and trial.label_source != "coarse"
 
 
-def _as_in(preset: str, spec: SweepSpec, dataset: str, method: str) -> Mapping[str, Any]:
-    grouping = spec.settings.get("grouping")
-    return _resolved(preset, dataset, method, grouping)
-
-
 @cache
-def _resolved(preset: str, dataset: str, method: str, grouping: str | None) -> dict[str, Any]:
-    """The settings of the source's own run."""
-    spec = {} if grouping is None else {"grouping": grouping}
-    trial = config.resolve(dataset, method, preset=presets.applicable(preset, dataset), spec=spec).canonical()
+def _as_in(preset: str, dataset: str, method: str, chosen: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+    """The settings of the source's own run of the method, with what the sweep `chosen` where a name means several."""
+    trial = config.resolve(dataset, method, preset=presets.applicable(preset, dataset), spec=dict(chosen)).canonical()
     return {name: getattr(trial, name) for name in config.fields()} | dict(trial.options)
 
 
@@ -94,4 +87,4 @@ def _stated(print_: Published, dataset: str, preset: str) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "not set" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

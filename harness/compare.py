@@ -82,8 +82,12 @@ class Comparison:
 
     @property
     def verdicts(self) -> list[Compared]:
-        """Recall@1 of every cell that has a published number."""
-        return [entry for entry in self.compared if entry.metric == PRIMARY and entry.theirs is not None]
+        """Recall@1 of every training that has a published number, each once: cells can be the same training."""
+        found: dict[tuple[str, ...], Compared] = {}
+        for entry in self.compared:
+            if entry.metric == PRIMARY and entry.theirs is not None:
+                found.setdefault(tuple(trial.trial_id for trial in entry.cell.trials), entry)
+        return list(found.values())
 
     @property
     def problems(self) -> list[str]:
@@ -184,7 +188,7 @@ def _validated(spec: SweepSpec, workspace: Path) -> tuple[dict[str, list[Summary
     try:
         held_out = plan.load_spec(spec.validation, texts, spec.seeds, workspace)
     except UsageError as error:
-        return {}, str(error)
+        return {}, str(error).partition(". ")[0]
     planned = plan.plan(held_out, workspace)
     if not any(entry.state.state == "done" for entry in planned):
         return {}, f"`harness sweep {spec.validation}` has not run"

@@ -79,6 +79,16 @@ def datasets() -> list[str]:
     return sorted({row.dataset for row in load()})
 
 
+def statistics(dataset: str) -> list[dict[str, Any]]:
+    """What sources print of a dataset's images and classes, each entry with its `source` and `table`."""
+    return [
+        {"source": document["key"], **entry}
+        for document in _documents(resources.folder("reports/published"))
+        for entry in document.get("statistics", [])
+        if entry["dataset"] == dataset
+    ]
+
+
 def sources() -> dict[str, dict[str, Any]]:
     """What to cite: each source's key → its title, and authors, venue and year where known."""
     return {document["key"]: document["source"] for document in _documents(resources.folder("reports/published"))}

@@ -55,6 +55,11 @@ def load(source: Path | Iterable[Path]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"final": bool})
 
 
+def to_csv(frame: pd.DataFrame) -> str:
+    """The frame as a report keeps it."""
+    return frame.to_csv(index=False)
+
+
 @dataclass(frozen=True)
 class Summary:
     """One metric of one cell over its seeds, as fractions."""

@@ -152,6 +152,20 @@ def report_written(out: Console, err: Console, written: Any, problem: str | None
     out.print(f"Report: {written.page}", soft_wrap=True)
 
 
+def report_verified(out: Console, found: Any) -> int:
+    """What a check of a report found. 1 where a number is wrong."""
+    counted = f"{found.numbers} numbers in {found.tables} tables, from {found.trials} trials"
+    for line in found.wrong[:20]:
+        out.print(f"[red]wrong:[/red] {escape(line)}", soft_wrap=True)
+    if len(found.wrong) > 20:
+        out.print(f"… and {len(found.wrong) - 20} more.")
+    if found.wrong:
+        out.print(f"{len(found.wrong)} differences; checked {counted}.")
+        return 1
+    out.print(f"Every number is what the trials give: {counted}. cells.json names the trials behind each.")
+    return 0
+
+
 def _table(planned: Sequence[Planned]) -> Table:
     table = Table("trial", "seed", "state", "fills")
     for entry in planned:

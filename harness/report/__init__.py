@@ -20,6 +20,8 @@ from harness.spec import SweepSpec
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.report.verify import Verified
+
 
 @dataclass(frozen=True)
 class Written:
@@ -34,7 +36,7 @@ class Written:
 
 def write(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_rule: str | None = None) -> Written:
     """Make the whole report in `output` (default: the sweep's folder under reports/ of the workspace)."""
-    from harness.report import document, facts, figures, page, tables
+    from harness.report import document, facts, figures, page, tables, verify
 
     folder = output or workspaces.report_folder(workspace, spec)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +46,8 @@ def write(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_ru
         files.write_text(folder / f"{table.name}.tex", table.latex())
         files.write_text(folder / f"{table.name}.md", table.markdown())
     parts = [part for _, part in sorted((made | figures.draw_all(content, folder)).items())]
-    files.write_text(folder / "results.csv", content.frame.to_csv(index=False))
+    files.write_text(folder / "results.csv", results.to_csv(content.frame))
+    verify.write_cells(list(made.values()), folder / verify.CELLS)
     known = facts.gather(spec, workspace)
     files.write_json(folder / "provenance.json", known)
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
@@ -52,6 +55,13 @@ def write(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_ru
     files.write_text(folder / "report.html", page.render(content, parts, known, folder))
     notes = _compile(folder)
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
+
+
+def check(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_rule: str | None = None) -> Verified:
+    """Hold a written report against the trial directories."""
+    from harness.report import verify
+
+    return verify.verify(gather(spec, workspace, epoch_rule), output or workspaces.report_folder(workspace, spec))
 
 
 def gather(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None) -> Content:
