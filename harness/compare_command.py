@@ -11,9 +11,9 @@ from rich import table as rich_table
 from rich.console import Console
 from rich.markup import escape
 
-from harness import compare, files, terminal, verdicts
+from harness import compare, files, protocol, terminal, verdicts
 from harness.compare import Comparison
-from harness.report.table import Table
+from harness.report.table import Entry
 from harness.report.tables import claims as claims_table
 from harness.report.tables import verdicts as verdicts_table
 
@@ -29,7 +29,7 @@ def run(out: Console, comparison: Comparison, as_json: bool, output: Path | None
         return 1 if comparison.problems else 0
     _print_verdicts(out, comparison)
     if comparison.claims:
-        _print_table(out, claims_table.of_comparison(comparison))
+        _print_claims(out, comparison)
     for sentence in terminal.departures(comparison.spec):
         out.print(f"[yellow]differs from the paper:[/yellow] {escape(sentence)}")
     for sentence in power_sentences(comparison):
@@ -130,25 +130,53 @@ def _cell(entry: compare.Compared) -> dict[str, Any]:
 
 
 def _print_verdicts(out: Console, comparison: Comparison) -> None:
-    if comparison.verdicts:
-        _print_table(out, verdicts_table.of_comparison(comparison))
+    """Fits 80 columns: intervals, runs and what makes a number not comparable stand in --output and --json."""
+    spec, rows = comparison.spec, comparison.verdicts
+    if not rows:
+        out.print(f"[bold]{escape(spec.title)}[/bold]\nNothing is published for this sweep.")
         return
-    out.print(f"[bold]{escape(comparison.spec.title)}[/bold]")
-    out.print("Nothing is published for this sweep.")
+    titles = protocol.cell_titles(spec)
+    table = _table("method", "w", "τ", "ours, %", "published", "difference", "verdict")
+    for entry in rows:
+        ours = "not trained" if entry.ours is None else Entry(entry.ours, entry.deviation).plain()
+        difference = "" if entry.difference is None else Entry(entry.difference, signed=True).plain()
+        place = (titles[entry.cell.label], entry.cell.shown("weight"), entry.cell.shown("temperature"))
+        mark = " *" if verdicts_table.is_qualified(entry) else ""
+        theirs = Entry(entry.theirs).plain()
+        table.add_row(*map(escape, place), ours, theirs, difference, _coloured(f"{entry.verdict}{mark}"))
+    margin = f"δ = {spec.margin} points" if spec.margin else "no margin δ is declared"
+    out.print(f"[bold]{escape(spec.title)}[/bold]: Recall@1, {spec.seeds} seeds, {margin}")
+    out.print(table)
+    differs = dict.fromkeys(field for entry in rows for field in entry.differs)
+    if differs:
+        out.print(f"NOT COMPARABLE: {'; '.join(differs)}.", markup=False)
+    for note in verdicts_table.of_comparison(comparison).footnotes:
+        out.print(note.replace("QUALIFIED:", "*: QUALIFIED by"), markup=False)
 
 
-def _print_table(out: Console, table: Table) -> None:
-    shown = rich_table.Table(*table.columns, box=box.SIMPLE)
-    for row in (row for group in table.groups for row in group):
-        shown.add_row(*(_coloured(entry.plain()) for entry in row))
-    out.print(f"[bold]{escape(table.caption)}[/bold]")
-    out.print(shown)
-    for note in table.footnotes:
-        out.print(note, markup=False)
+def _print_claims(out: Console, comparison: Comparison) -> None:
+    titles = protocol.method_titles(comparison.spec)
+    table = _table("claim", "difference", "95 %", "p (Holm)", "verdict")
+    for claim in comparison.claims:
+        mean = "–" if claim.mean is None else Entry(claim.mean, signed=True).plain()
+        ends = [Entry(end, signed=True).plain() for end in claim.interval or ()]
+        p_holm = "–" if claim.p_holm is None else f"{claim.p_holm:.3f}"
+        sentence = escape(f"{titles[claim.better]} beats {titles[claim.than]}")
+        table.add_row(sentence, mean, " … ".join(ends) or "–", p_holm, _coloured(claim.verdict))
+    out.print(table)
+    out.print(claims_table.of_comparison(comparison).footnotes[0], markup=False)
+
+
+def _table(*columns: str) -> rich_table.Table:
+    """The verdict is never cut."""
+    made = rich_table.Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for column in columns:
+        made.add_column(column, no_wrap=column == "verdict", overflow="fold")
+    return made
 
 
 def _coloured(text: str) -> str:
-    colour = COLOURS.get(text.partition(" ")[0].strip(","))
+    colour = COLOURS.get(text.partition(" ")[0])
     return f"[{colour}]{escape(text)}[/]" if colour else escape(text)
 
 

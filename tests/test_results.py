@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import config, results, spec, trials
+from harness import config, results, selection, spec, trials
 from harness.errors import UsageError
 from tests import builders
 
@@ -145,8 +145,17 @@ def test_the_rule_looks_at_each_metric_by_itself(tmp_path):
 
 
 def test_an_unknown_rule_lists_the_known(tmp_path):
-    with pytest.raises(UsageError, match=r"unknown epoch rule 'best'.*final, last-evaluation"):
-        results.summaries(results.load(tmp_path), builders.small_spec(tmp_path), RECALLS, "best")
+    with pytest.raises(UsageError, match=r"unknown epoch rule 'first'.*best, final, last-evaluation"):
+        results.summaries(results.load(tmp_path), builders.small_spec(tmp_path), RECALLS, "first")
+
+
+def test_the_best_epoch_is_that_of_recall_at_1_for_every_metric(tmp_path):
+    sweep = builders.small_spec(tmp_path, "[[cells]]", 'method = "supce"', seeds=1)
+    (trial,) = sweep.trials()
+    directory = builders.finished_trial(tmp_path, trial, {1: 0.6, 2: 0.5})
+    builders.edited(directory / trials.RESULT, lambda content: content["metrics"][1].update(recall_at_2=0.99))
+    found = summarised(tmp_path, sweep, "best", metrics=["recall_at_2"])
+    assert found["supce", "recall_at_2"].mean == pytest.approx(builders.recall_at(2, 0.6))
 
 
 def test_the_frame_survives_csv(tmp_path):
@@ -159,7 +168,8 @@ def test_the_frame_survives_csv(tmp_path):
 
 def best(tmp_path, sweep):
     found = summarised(tmp_path, sweep, metrics=RECALLS)
-    return {method: cell.label for method, cell in results.best_on_test(list(found.values())).items()}
+    first = [one for one in found.values() if one.metric == "recall_at_1"]
+    return {method: chosen.cell.label for method, chosen in selection.oracle(first, sweep.is_candidate).items()}
 
 
 def test_the_best_cell_of_a_method_has_the_highest_mean_recall_at_1(tmp_path):
@@ -191,12 +201,13 @@ def test_a_baseline_under_another_name_does_not_stand_for_its_method(tmp_path):
     ],
 )
 def test_a_cell_is_a_candidate_where_something_of_its_method_is_left(label, candidate):
-    (cell,) = [cell for cell in spec.load("digits").cells() if cell.label == label]
-    assert results.is_candidate(cell) is candidate
+    sweep = spec.load("digits")
+    (cell,) = [cell for cell in sweep.cells() if cell.label == label]
+    assert sweep.is_candidate(cell) is candidate
 
 
-def test_a_method_without_a_trained_candidate_stands_with_its_first(tmp_path):
-    assert best(tmp_path, builders.small_spec(tmp_path)) == {"supce": "supce", "maskcon": "maskcon weight=0.5"}
+def test_a_method_without_a_trained_candidate_is_not_chosen(tmp_path):
+    assert best(tmp_path, builders.small_spec(tmp_path)) == {}
 
 
 def test_a_trained_cell_is_better_than_an_untrained_one_even_at_zero(tmp_path):

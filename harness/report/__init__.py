@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import compare, datasets, files, plan, presets, results, tracking, trials
+from harness import compare, files, plan, presets, results, tracking
 from harness import workspace as workspaces
-from harness.report.content import RECALL_AT, Content
+from harness.report.content import Content
 from harness.spec import SweepSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from harness.report.verify import Verified
 
 
@@ -68,19 +66,10 @@ def gather(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None) -> C
     """Everything that tables and figures need."""
     planned = plan.plan(spec, workspace)
     directories = {entry.trial.trial_id: entry.directory for entry in planned if entry.state.state == "done"}
-    frame = results.load(list(directories.values()))
+    frame = results.load([entry.directory for entry in planned])
     rule = epoch_rule or presets.epoch_rule(spec.preset)
     compared = compare.from_frame(spec, frame, workspace, rule)
-    return Content(spec, compared, frame, directories, len(planned), _within(spec, frame, rule))
-
-
-def _within(spec: SweepSpec, frame: pd.DataFrame, rule: str) -> dict[tuple[str, int], results.Summary]:
-    """Recall among test images of the same coarse class, by the sweep's own coarse classes."""
-    on_coarse = [trial for trial in spec.trials() if trial.label_source == "coarse"]
-    group = datasets.group_name((on_coarse or spec.trials())[0])
-    names = {trials.within_metric(k, group): k for k in RECALL_AT}
-    found = results.summaries(frame, spec, tuple(names), rule)
-    return {(summary.cell.label, names[summary.metric]): summary for summary in found}
+    return Content(spec, compared, frame, directories, len(planned))
 
 
 def record(spec: SweepSpec, workspace: Path, folder: Path, uri: str | None) -> str | None:

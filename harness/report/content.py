@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import protocol
+from harness import datasets, protocol, results, trials
 from harness.compare import METRICS, PRIMARY, Compared, Comparison
 from harness.report.table import Entry
 from harness.results import EPOCH_RULES, Summary
@@ -43,7 +43,6 @@ class Content:
     frame: pd.DataFrame  # of `harness.results.load`: the sweep's finished trials
     directories: Mapping[str, Path]  # of the finished trials, by trial id
     trainings: int
-    within: dict[tuple[str, int], Summary]  # recall inside the coarse class, by cell label and K
 
     @property
     def done(self) -> int:
@@ -106,6 +105,15 @@ class Content:
         """The pooled spread of each recall, by the table column it stands in, the first of them at `first`."""
         return {first + place: self.comparison.spread[metric] for place, metric in enumerate(RECALLS)}
 
+    @functools.cached_property
+    def within(self) -> dict[tuple[str, int], Summary]:
+        """Recall among the test images of the same coarse class, the sweep's own; by cell label and K."""
+        on_coarse = [trial for trial in self.spec.trials() if trial.label_source == "coarse"]
+        group = datasets.group_name((on_coarse or self.spec.trials())[0])
+        names = {trials.within_metric(k, group): k for k in RECALL_AT}
+        found = results.summaries(self.frame, self.spec, tuple(names), self.comparison.epoch_rule)
+        return {(summary.cell.label, names[summary.metric]): summary for summary in found}
+
     def find(self, cell: Cell, metric: str) -> Compared:
         """The comparison of one cell and metric."""
         return self._index[cell.label, metric]
@@ -152,7 +160,7 @@ class Content:
         """Footnotes that every table of this sweep carries."""
         first = [entry for entry in self.compared if entry.metric == PRIMARY]
         spread = "± is the sample standard deviation over seeds (ddof = 1)."
-        one = "A number without ± is of one run." if any(entry.runs == 1 for entry in first) else ""
+        one = "Without a spread: of one run." if any(entry.runs == 1 for entry in first) else ""
         missing = len([entry for entry in first if entry.ours is None])
         few = [entry for entry in first if entry.runs and entry.missing]
         found = [spread if any(entry.deviation is not None for entry in first) else "", one, self.small_print()]

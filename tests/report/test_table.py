@@ -1,42 +1,16 @@
-"""One table, three ways to print it; the golden Markdown of a small sweep."""
+"""One table, four ways to print it."""
 
+import csv
 import html
+import io
 import re
 
-from harness import report
 from harness.report.table import Entry, Table, ranked
-from tests import builders
-
-GOLDEN = """\
-**Golden: recall at K in percent, each method at its best w and τ (rule: highest mean Recall@1 on the test set itself, \
-as in the paper; n = 2 runs per cell).**
-
-| Method | w | τ | Recall@1 | Recall@2 | Recall@5 | Recall@10 | over SupCE | published Recall@1 |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
-| SupCE | – | – | 50.00 ± 14.14 | 64.64 ± 10.00 | 77.64 ± 6.32 | 84.19 ± 4.47 | – | – |
-| MaskCon | 1 | – | **75.00 ± 0.00** | **82.32 ± 0.00** | **88.82 ± 0.00** | **92.09 ± 0.00** | +25.00 | – |
-
-Bold: best without fine labels; SupFINE trains with them. Over SupCE: difference in Recall@1, in points. Published: \
-the paper's number for the same w and τ, a single run.
-
-± is the sample standard deviation over seeds (ddof = 1).
-
-A reduced run, not the paper's: encoder small, epochs 2.
-"""
 
 
 def table(*rows, columns=("Method", "value"), **changes):
     settings = {"name": "t", "heading": "h", "caption": "c", "groups": (tuple(rows),)} | changes
     return Table(columns=columns, **settings)
-
-
-def test_the_golden_markdown_of_a_small_sweep(tmp_path):
-    sweep = builders.small_spec(tmp_path, title="Golden")
-    values = {("supce", 0): 0.4, ("supce", 1): 0.6, ("maskcon", 0): 0.75, ("maskcon", 1): 0.75}
-    for trial in sweep.trials():
-        builders.finished_trial(tmp_path, trial, 0.1 if trial.weight == 0.5 else values[trial.method, trial.seed])
-    report.write(sweep, tmp_path, tmp_path / "report")
-    assert (tmp_path / "report" / "main.md").read_text() == GOLDEN
 
 
 def test_a_number_is_printed_with_two_decimals_its_spread_and_a_true_minus():
@@ -68,14 +42,14 @@ def test_markup_is_escaped_in_html():
 def test_numbers_are_aligned_right_and_texts_left():
     made = table((Entry(text="a"), Entry(1.0)), (Entry(text="b"), Entry(missing=True)))
     assert "| --- | ---: |" in made.markdown()
-    assert r"\begin{tabular}{lr}" in made.latex()
+    assert r"\begin{tabular}{lS[table-format=1.2]}" in made.latex()
     assert '<th scope="col" class="number">value</th>' in made.html()
 
 
 def test_what_is_missing_and_what_is_best_are_marked_in_every_form():
     made = table((Entry(text="a"), Entry(1.0, bold=True)), (Entry(text="b"), Entry(missing=True)))
     assert ("| a | **1.00** |" in made.markdown(), "| b | *not trained* |" in made.markdown()) == (True, True)
-    assert r"\textbf{1.00}" in made.latex()
+    assert r"\bfseries 1.00" in made.latex()
     assert r"\emph{not trained}" in made.latex()
     assert "<strong>1.00</strong>" in made.html()
     assert "<em>not trained</em>" in made.html()
@@ -112,3 +86,38 @@ def test_the_highest_competing_value_of_each_column_is_bold_ties_too():
 def test_without_values_nothing_is_bold():
     rows = [(Entry(text="a"), Entry(missing=True))]
     assert ranked(rows, [1], among=[0]) == rows
+
+
+SPREAD = {1: (0.3, 40)}
+
+
+def competing(*values):
+    return [(Entry(text=str(value)), Entry(value, 0.3, trials=("a", "b", "c"))) for value in values]
+
+
+def test_the_second_is_underlined_only_where_it_is_below_beyond_chance():
+    # 2.02 · 0.3 · √(2/3) = 0.495 points
+    far, near = competing(60.0, 59.4, 58.0), competing(60.0, 59.6, 58.0)
+    assert [row[1].underlined for row in ranked(far, [1], range(3), SPREAD)] == [False, True, False]
+    assert [row[1].underlined for row in ranked(near, [1], range(3), SPREAD)] == [False, False, False]
+    assert not any(row[1].underlined for row in ranked(far, [1], range(3)))  # no spread is known
+    made = table(*ranked(far, [1], range(3), SPREAD))
+    assert r"{\underline{\num{59.40 +- 0.30}}}" in made.latex()
+    assert "<u>59.40 ± 0.30</u>" in made.markdown()
+    assert "<u>59.40 ± 0.30</u>" in made.html()
+
+
+def test_siunitx_columns_have_room_for_their_numbers():
+    rows = [
+        (Entry(text="a"), Entry(9.5, 0.3), Entry(-14.2, signed=True)),
+        (Entry(text="b"), Entry(60.0, 12.3), Entry(text="–")),
+    ]
+    text = table(*rows, columns=("m", "v", "d")).latex()
+    assert r"{lS[table-format=2.2(4)]S[table-format=+2.2]}" in text
+    assert r"a & 9.50 +- 0.30 & -14.20 \\" in text
+    assert r"b & 60.00 +- 12.30 & {--} \\" in text
+
+
+def test_the_csv_of_a_table_reads_back():
+    made = table((Entry(text='a, "b"'), Entry(1.0, 0.5)), (Entry(text="c"), Entry(missing=True)), columns=("x,y", "v"))
+    assert list(csv.reader(io.StringIO(made.csv()))) == [["x,y", "v"], ['a, "b"', "1.00 ± 0.50"], ["c", "not trained"]]

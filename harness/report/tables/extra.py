@@ -33,8 +33,9 @@ def table(content: Content) -> Table:
         groups=tuple(groups),
         footnotes=(
             "Bold: best of the method; the second is underlined where it is below beyond chance (95 %). Cells that are one and "
-            "the same training show the same runs: MaskCon at w = 0 and SelfCon, at τ = ∞ and Grafit; at w = 1 Grafit and SupCon, "
-            "CoIns and SupCE. Published: a single run; difference: ours − published, in points.",
+            "the same training show the same runs: MaskCon at w = 0 and SelfCon, at τ = ∞ and Grafit; "
+            "Grafit at w = 1 and SupCon; CoIns at w = 1 and SupCE. Published: a single run; difference: ours − published, in "
+            "points.",
             *content.notes(),
         ),
     )

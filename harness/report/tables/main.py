@@ -12,12 +12,15 @@ UPPER_REFERENCE = "supfine"  # trained with the fine labels: it does not compete
 
 def table(content: Content) -> Table:
     """A row per method, its w and τ chosen by the rule that the caption names."""
-    best = {method: content.chosen[method] for method in content.methods() if method in content.chosen}
-    rows = [_row(content, selected) for selected in best.values()]
+    best = content.methods()
+    rows = [
+        _row(content, content.chosen[method]) if method in content.chosen else _untrained(content, method)
+        for method in best
+    ]
     competing = [number for number, method in enumerate(best) if method != UPPER_REFERENCE]
     columns = range(3, 3 + len(RECALLS))
     rows = ranked(rows, list(columns), competing, content.spreads(3))
-    rows = _with_gain(rows, list(best))
+    rows = _with_gain(rows, best)
     return Table(
         name="main",
         heading="Each method at its best",
@@ -57,6 +60,12 @@ def _row(content: Content, selected: Selected) -> tuple[Entry, ...]:
         Entry(text=cell.shown(name) + (often if cell.shown(name) != "–" else "")) for name in ("weight", "temperature")
     ]
     return (*labels, *(content.entry_selected(selected, metric) for metric in RECALLS), theirs)
+
+
+def _untrained(content: Content, method: str) -> tuple[Entry, ...]:
+    missing = Entry(missing=True)
+    labels = [Entry(text=content.method_titles[method]), Entry(text="–"), Entry(text="–")]
+    return (*labels, *(missing for _ in RECALLS), Entry(text="–"))
 
 
 def _with_gain(rows: list[tuple[Entry, ...]], names: list[str]) -> list[tuple[Entry, ...]]:

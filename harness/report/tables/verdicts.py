@@ -18,7 +18,7 @@ def table(content: Content) -> Table | None:
 def of_comparison(comparison: Comparison) -> Table:
     """A row per published number of the sweep."""
     spec, titles = comparison.spec, protocol.cell_titles(comparison.spec)
-    margin = f"δ = {spec.margin:g} points" if spec.margin else "no margin δ is declared"
+    margin = f"δ = {spec.margin} points" if spec.margin else "no margin δ is declared"
     return Table(
         name="verdicts",
         heading="What was reproduced",
