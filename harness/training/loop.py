@@ -26,7 +26,7 @@ from harness.training.schedule import learning_rate
 from harness.training.step import Step, build_optimiser, build_step
 
 RECALL_AT = (1, 2, 5, 10, 50, 100)
-WITHIN_AT = (1, 2, 5, 10)
+WITHIN_AT = VALIDATION_AT = (1, 2, 5, 10)
 PROGRESS_SECONDS = 2
 
 
@@ -76,18 +76,35 @@ class Loop:
     def evaluate(self, epoch: int) -> dict[str, float]:
         """Recall of the test images by the encoder's features before the projector, in fp32; `features` keeps them.
 
-        Also within coarse classes: by those that the method trains on, by all groupings where it trains on none.
+        Also within coarse classes: by those that the method trains on, by all groupings where it trains on none. And of
+        the held-out training images, where there are any.
         """
-        features = embed(self.learner.encoder, self.data.test_images, self.data, self.trial)
-        if not torch.isfinite(features).all():
-            raise TrainingFailed(f"the features of the test images hold NaN or infinity after epoch {epoch}")
-        self.features = features
+        features = self.features = self._embed("test", self.data.test_images, epoch)
         recall = recall_at_k(features, self.data.test_fine, RECALL_AT)
         found = {f"recall_at_{k}": value for k, value in recall.items()}
         for name, groups in self.data.test_groups.items():
             within = recall_within(features, self.data.test_fine, groups, WITHIN_AT)
             found |= {trials.within_metric(k, name): value for k, value in within.items()}
+        return found | self._validate(epoch)
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """Recall of the held-out images among themselves, by fine classes; by coarse ones where the method has them, too."""
+        held_out = self.data.validation
+        if held_out is None:
+            return {}
+        features = self._embed("held-out", held_out.images, epoch)
+        recall = recall_at_k(features, held_out.fine, VALIDATION_AT)
+        found = {trials.validation_metric(k): value for k, value in recall.items()}
+        if self.trial.label_source == "coarse":
+            recall = recall_at_k(features, held_out.coarse, VALIDATION_AT)
+            found |= {trials.validation_coarse_metric(k): value for k, value in recall.items()}
         return found
+
+    def _embed(self, which: str, images: Tensor | StoredImages, epoch: int) -> Tensor:
+        features = embed(self.learner.encoder, images, self.data, self.trial)
+        if not torch.isfinite(features).all():
+            raise TrainingFailed(f"the features of the {which} images hold NaN or infinity after epoch {epoch}")
+        return features
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
         """One pass over the training images; the mean loss, and the rate at its last step."""
