@@ -68,6 +68,8 @@ def metric_lines(trial: TrialConfig, recalls: Mapping[int, float], seconds: floa
     lines = []
     for epoch in range(1, trial.epochs + 1):
         line: dict[str, Any] = {"epoch": epoch, "loss": 4.0 / epoch, "lr": trial.lr * (1 - epoch / (trial.epochs + 1))}
+        if "bank" in trial.canonical().uses:  # these have relations
+            line |= {"relation_error": 0.1 + 0.4 / epoch, "fine_mass": 0.8 - 0.3 / epoch}
         if epoch in recalls:
             line |= {f"recall_at_{k}": recall_at(k, recalls[epoch]) for k in (1, 2, 5, 10, 50, 100)}
             groups = datasets.load(trial.dataset).groupings

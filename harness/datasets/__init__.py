@@ -210,7 +210,8 @@ def digest_of(md5s: Sequence[str | None]) -> str:
 def read(trial: TrialConfig, progress: Progress | None = None) -> ImageData:
     """The trial's images and labels, within its limits, and those that it holds out.
 
-    Raises MissingData that says where they were looked for, UsageError where too few are left. Photographs that have not been decoded yet are; `progress(done, all)` is told.
+    Raises MissingData that says where they were looked for, UsageError where too few are left. Photographs that have
+    not been decoded yet are; `progress(done, all)` is told.
     """
     module = load(trial.dataset)
     if of_photographs(trial.dataset):

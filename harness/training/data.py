@@ -43,7 +43,11 @@ class Batch:
 
 
 class TrialData:
-    """A dataset on one device. Fine labels of training images are kept only for a method that trains on them."""
+    """A dataset on one device. `train_labels` are all that a method may train on, the fine ones only where it declares it.
+
+    `diagnosis_fine` holds the fine labels of training images for every method. They are for `harness.training.diagnosis`,
+    which reads them after an epoch; no batch carries them, and no learner may look at them.
+    """
 
     def __init__(
         self, trial: TrialConfig, label_source: str | None, device: torch.device, loaded: ImageData | None = None
@@ -61,6 +65,7 @@ class TrialData:
         self.channels = len(module.mean)
         labels = {"coarse": loaded.train_coarse, "fine": loaded.train_fine, None: 0 * loaded.train_coarse}[label_source]
         self.train_labels = torch.from_numpy(labels).to(device)
+        self.diagnosis_fine = torch.from_numpy(loaded.train_fine).to(device)  # (N,)
         attributes = loaded.train_attributes
         assert attributes is None or len(attributes) == len(loaded.train_images), "one row for each training image"
         self.train_attributes = None if attributes is None else torch.from_numpy(attributes).to(device)  # (N, A)

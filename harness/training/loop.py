@@ -21,6 +21,7 @@ from harness.training import OnStep, Report, TrainingFailed
 from harness.training.checkpoint import Checkpoints
 from harness.training.data import Batch, TrialData
 from harness.training.device import device_name
+from harness.training.diagnosis import build_diagnosis
 from harness.training.images import StoredImages, resized
 from harness.training.schedule import learning_rate
 from harness.training.step import Step, build_optimiser, build_step
@@ -49,10 +50,14 @@ class Loop:
     def run(self, report: Report, on_step: OnStep) -> list[dict[str, Any]]:
         """Train to the end. A stop from outside leaves the last epoch's state on disk."""
         try:
-            for epoch in range(self.prepare(), self.trial.epochs):
+            first = self.prepare()
+            diagnosis = build_diagnosis(self.trial, self.data, self.learner)
+            for epoch in range(first, self.trial.epochs):
                 started = time.monotonic()
                 metrics = self.train_epoch(epoch, on_step)
                 done = epoch + 1
+                if diagnosis:
+                    metrics |= diagnosis.measure(done)
                 if done % self.trial.eval_every == 0 or done == self.trial.epochs:
                     metrics |= self.evaluate(done)
                 self.seconds += time.monotonic() - started
