@@ -84,6 +84,9 @@ class TrialConfig:
     policy: str = _setting("released", "variant of AutoAugment's CIFAR-10 policy", choices=("released", "torchvision"))
     train_limit: int | None = _setting(None, "train on this many images only", kind=int, at_least=2, optional=True)
     test_limit: int | None = _setting(None, "test on this many images only", kind=int, at_least=2, optional=True)
+    validation_fraction: float = _setting(
+        0.0, "share of the training images that is held out, to choose settings by", at_least=0, below=1
+    )
 
     epochs: int = _setting(200, "passes over the training images", at_least=1)  # --epochs
     batch_size: int = _setting(128, "images a step", at_least=2)  # --batch_size
@@ -142,12 +145,14 @@ class TrialConfig:
             raise UsageError(f"stored_side={self.stored_side} must be even; try {self.stored_side + 1}.")
         self._fill_digest("checkpoint", True)
         self._fill_digest("coarse", self.label_source == "coarse")
-        images = min((size for size in (self.train_limit, dataset.train_size) if size), default=math.inf)
-        if self.batch_size > images:
+        images = min((size for size in (self.train_limit, dataset.train_size) if size), default=None)
+        if images is not None and self.batch_size > images:
             raise UsageError(
                 f"batch_size={self.batch_size} is more than the {images} training images; try "
                 f"--set batch_size={max(2, images // 4)}."
             )
+        if images is not None:
+            datasets.held_out_size(self, images)
         if "bank" in self.uses and self.bank_size < self.batch_size:
             raise UsageError(
                 f"bank_size={self.bank_size} is smaller than batch_size={self.batch_size}: the bank must hold at least "

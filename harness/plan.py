@@ -114,7 +114,8 @@ def estimate(planned: Sequence[Planned], workspace: Path) -> Estimate:
 
 def _images_listed(trial: TrialConfig) -> int:
     """Training images of the user's own data."""
-    return min(len(datasets.listing(trial).train_paths), trial.train_limit or sys.maxsize)
+    size = min(len(datasets.listing(trial).train_paths), trial.train_limit or sys.maxsize)
+    return size - datasets.held_out_size(trial, size)
 
 
 def to_dict(spec: SweepSpec, planned: Sequence[Planned], guess: Estimate) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Setting:
     kind: type | None = None
     at_least: float | None = None
     at_most: float | None = None
+    below: float | None = None
     choices: tuple[str, ...] = ()
     infinite: bool = False  # ∞ is allowed
     optional: bool = False  # None is allowed and written "none"
@@ -44,8 +45,10 @@ class Setting:
         if isinstance(value, float) and math.isinf(value) and not self.infinite:
             raise self._wrong(name, value)
         number: Any = value
-        outside = (self.at_least is not None and number < self.at_least) or (
-            self.at_most is not None and number > self.at_most
+        outside = (
+            (self.at_least is not None and number < self.at_least)
+            or (self.at_most is not None and number > self.at_most)
+            or (self.below is not None and number >= self.below)
         )
         if outside or (self.choices and value not in self.choices):
             raise self._wrong(name, value)
@@ -73,4 +76,6 @@ class Setting:
                 words += f" from {self.at_least:g} to {self.at_most:g}"
             elif self.at_least is not None:
                 words += f" of at least {self.at_least:g}"
+            if self.below is not None:
+                words += f" and below {self.below:g}"
         return words + (" or none" if self.optional else "")

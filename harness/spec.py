@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import itertools
 import math
@@ -106,9 +107,18 @@ class SweepSpec:
 
     @property
     def published_name(self) -> str | None:
-        """What reports/published calls this sweep's data; None where `--set grouping` made it another."""
+        """What reports/published calls this sweep's data; None where nothing published is comparable.
+
+        That is so where `--set grouping` made it another, and where training images are held out: no source did that.
+        """
         own = self.settings.get("grouping")
-        return (self.published or self.dataset) if self.overrides.get("grouping", own) == own else None
+        other = self.overrides.get("grouping", own) != own
+        return None if other or self.holds_out else self.published or self.dataset
+
+    @functools.cached_property
+    def holds_out(self) -> bool:
+        """Whether any of its trials holds training images out for validation."""
+        return any(trial.validation_fraction > 0 for cell in self.cells() for trial in cell.trials[:1])
 
     @property
     def slug(self) -> str:

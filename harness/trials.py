@@ -171,6 +171,16 @@ def within_metric(k: int, grouping: str) -> str:
     return f"recall_at_{k}_within_{grouping}"
 
 
+def validation_metric(k: int) -> str:
+    """The name of Recall@K among the held-out training images, by their fine classes."""
+    return f"validation_recall_at_{k}"
+
+
+def validation_coarse_metric(k: int) -> str:
+    """The name of Recall@K among the held-out training images, by their coarse classes."""
+    return f"validation_coarse_recall_at_{k}"
+
+
 def find(workspace: Path) -> Iterator[Path]:
     """Every trial directory of a workspace, in the order of their ids."""
     folder = workspace / "trials"

@@ -45,7 +45,9 @@ def finished_trial(
         "trial_id": trial.trial_id,
         "epochs": trial.epochs,
         "seconds": whole,
-        "train_images": min(trial.train_limit or module.train_size, module.train_size),
+        "train_images": datasets.train_size(trial),
+        "validation_images": min(trial.train_limit or module.train_size, module.train_size)
+        - datasets.train_size(trial),
         "test_images": min(trial.test_limit or module.test_size, module.test_size),
         "parameters": 92_896,
         "device": device,
@@ -66,6 +68,8 @@ def metric_lines(trial: TrialConfig, recalls: Mapping[int, float], seconds: floa
     lines = []
     for epoch in range(1, trial.epochs + 1):
         line: dict[str, Any] = {"epoch": epoch, "loss": 4.0 / epoch, "lr": trial.lr * (1 - epoch / (trial.epochs + 1))}
+        if "bank" in trial.canonical().uses:  # these have relations
+            line |= {"relation_error": 0.1 + 0.4 / epoch, "fine_mass": 0.8 - 0.3 / epoch}
         if epoch in recalls:
             line |= {f"recall_at_{k}": recall_at(k, recalls[epoch]) for k in (1, 2, 5, 10, 50, 100)}
             groups = datasets.load(trial.dataset).groupings
@@ -74,9 +78,21 @@ def metric_lines(trial: TrialConfig, recalls: Mapping[int, float], seconds: floa
             for group in groups:
                 within = {k: recall_at(k, (1 + recalls[epoch]) / 2) for k in (1, 2, 5, 10)}
                 line |= {trials.within_metric(k, group): value for k, value in within.items()}
+            line |= validation_recalls(trial, recalls[epoch])
         passed = seconds * epoch / trial.epochs
         lines.append(line | {"seconds": round(passed, 3), "time": STARTED + passed})
     return lines
+
+
+def validation_recalls(trial: TrialConfig, recall_at_1: float) -> dict[str, float]:
+    """Those of the held-out images, where there are any: a little below the test images', the coarse ones above."""
+    if trial.validation_fraction == 0:
+        return {}
+    found = {trials.validation_metric(k): recall_at(k, 0.9 * recall_at_1) for k in (1, 2, 5, 10)}
+    if trial.label_source == "coarse":
+        coarse = 0.5 + 0.5 * recall_at_1
+        found |= {trials.validation_coarse_metric(k): recall_at(k, coarse) for k in (1, 2, 5, 10)}
+    return found
 
 
 def recall_at(k: int, recall_at_1: float) -> float:

@@ -37,7 +37,7 @@ MATTERS = {
     "own_keys": "keep", "projector_hidden": 256, "projection_dimension": 256, "encoder": "resnet34",
     "initialisation": "random", "image_size": 64, "policy": "torchvision", "train_limit": 1000, "test_limit": 1000,
     "epochs": 100, "batch_size": 64, "lr": 0.1, "warmup_epochs": 0, "sgd_momentum": 0.5, "weight_decay": 1e-4,
-    "precision": "bf16", "data_digest": "of other files",
+    "precision": "bf16", "data_digest": "of other files", "validation_fraction": 0.1,
 }  # fmt: skip
 MATTERS_NOT = {
     "eval_every": 1, "device": "cpu", "threads": 2, "compile": "on", "cuda_graphs": "on",
@@ -304,6 +304,8 @@ WRONG_VALUES = [
     ("own_keys", "drop", "one of exclude, keep"),
     ("train_limit", 1, "a whole number of at least 2 or none"),
     ("threads", 0, "a whole number of at least 1 or none"),
+    ("validation_fraction", 1, "validation_fraction is a number of at least 0 and below 1"),
+    ("validation_fraction", -0.1, "a number of at least 0 and below 1"),
     ("data_digest", 5, "data_digest=5 is not allowed: data_digest is text or none"),
     ("ascl_weighting", "mine", "one of authors, section-3.2"),
 ]
@@ -341,6 +343,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_the_known(call, says):
         ("maskcon", {"bank_size": 64}, ["bank_size=64", "batch_size=128", "bank_size=128"]),
         ("maskcon", {"encoder": "small"}, ["encoder='small'", "initialisation=random"]),
         ("supce", {"train_limit": 100}, ["batch_size=128", "100 training images", "batch_size=25"]),
+        ("supce", {"validation_fraction": 1e-5}, ["of 50000 training images holds out 0", "fraction=0.01"]),
+        ("supce", {"validation_fraction": 0.9, "train_limit": 256}, ["leaves 26 to train on", "batch_size=128"]),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused_with_a_way_out(method, settings, says):

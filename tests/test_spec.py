@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import config, datasets, methods, resources, spec
+from harness import compare, config, datasets, methods, protocol, resources, results, spec
 from harness.errors import UsageError
 from tests import builders
 
@@ -70,6 +70,30 @@ def test_cifar100_has_30_trainings_per_seed_behind_42_cells():
 def test_the_comment_of_a_sweep_counts_its_cells_and_trainings():
     comment = (resources.folder("experiments") / "cifar100.toml").read_text()
     assert f"{len(spec.load('cifar100').cells())} cells, 30 distinct trainings per seed" in comment
+
+
+@pytest.mark.parametrize("name", ["cifar100-validation", "digits-validation"])
+def test_a_sweep_with_held_out_images_has_the_cells_of_its_namesake_that_have_something_to_choose(name):
+    sweep, full = spec.load(name), spec.load(name.removesuffix("-validation"))
+    candidates = {cell.label for cell in full.cells() if cell.settings and results.is_candidate(cell)}
+    assert {cell.label for cell in sweep.cells()} == candidates
+    assert len(ids(sweep)) == len(candidates) * sweep.seeds
+    assert sweep.seeds == full.seeds
+    full_trials = {trial.trial_id for trial in full.trials()}
+    assert {trial.replace(validation_fraction=0).trial_id for trial in sweep.trials()} <= full_trials
+    comment = (resources.folder("experiments") / f"{name}.toml").read_text()
+    assert f"{len(candidates)} cells, as many distinct trainings per seed" in comment
+
+
+def test_nothing_published_is_comparable_where_training_images_are_held_out(tmp_path):
+    assert spec.load("cifar100").published_name == "cifar100"
+    assert spec.load("cifar100-validation").published_name is None
+    assert spec.load("cifar100", overrides=["validation_fraction=0.1"]).published_name is None
+    assert spec.load("cifar100-validation", overrides=["validation_fraction=0"]).published_name == "cifar100"
+    in_a_cell = changed(tmp_path, ('method = "supce"', 'method = "supce"\nvalidation_fraction = [0, 0.1]'))
+    assert in_a_cell.published_name is None
+    assert {entry.theirs for entry in compare.compare(spec.load("cifar100-validation", seeds=1), tmp_path)} == {None}
+    assert "validation_fraction 0.1" in protocol.reduced(spec.load("cifar100-validation"))
 
 
 def test_all_cells_of_a_seed_come_before_the_next_seed():

@@ -43,7 +43,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness import errors, resources
-from harness.datasets import _coarse, _unreadable
+from harness.datasets import _coarse, _parts, _unreadable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ class FileState:
 
 @dataclass(frozen=True)
 class ImageData:
-    """A dataset as a trial has it. N training and T test images of C channels and H × W pixels, A attributes."""
+    """A dataset as a trial has it. N training, V held-out and T test images of C channels and H × W pixels, A attributes."""
 
     train_images: np.ndarray | Photographs  # (N, C, H, W) uint8, or N photographs of any size
     train_fine: np.ndarray  # (N,) int64
@@ -89,6 +89,9 @@ class ImageData:
     test_groups: Mapping[str, np.ndarray] = field(default_factory=dict)  # (T,) coarse classes, by grouping
     open_set: bool = False  # the test classes are other ones than those of training
     test_fine_names: tuple[str, ...] = ()  # of an open set, where they are known
+    validation_images: np.ndarray | Photographs | None = None  # V that are not trained on; None: nothing is held out
+    validation_fine: np.ndarray | None = None  # (V,) int64
+    validation_coarse: np.ndarray | None = None  # (V,) int64
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,16 @@ def group_name(trial: TrialConfig) -> str:
 
 def train_size(trial: TrialConfig) -> int | None:
     """How many images the trial trains on; None where only reading the data tells."""
-    known = [size for size in (load(trial.dataset).train_size, trial.train_limit) if size is not None]
-    return min(known) if load(trial.dataset).train_size is not None else None
+    all_of_them = load(trial.dataset).train_size
+    if all_of_them is None:
+        return None
+    size = min(all_of_them, trial.train_limit or all_of_them)
+    return size - held_out_size(trial, size)
+
+
+def held_out_size(trial: TrialConfig, size: int) -> int:
+    """How many of `size` training images the trial holds out. Raises UsageError where too few are, or too few are left."""
+    return _parts.held_out_size(trial.validation_fraction, size, trial.batch_size)
 
 
 def roots() -> list[Path]:
@@ -197,9 +208,10 @@ def digest_of(md5s: Sequence[str | None]) -> str:
 
 
 def read(trial: TrialConfig, progress: Progress | None = None) -> ImageData:
-    """The trial's images and labels, within its limits. Raises MissingData that says where they were looked for.
+    """The trial's images and labels, within its limits, and those that it holds out.
 
-    Photographs that have not been decoded yet are; `progress(done, all)` is told.
+    Raises MissingData that says where they were looked for, UsageError where too few are left. Photographs that have
+    not been decoded yet are; `progress(done, all)` is told.
     """
     module = load(trial.dataset)
     if of_photographs(trial.dataset):
@@ -218,7 +230,8 @@ def read(trial: TrialConfig, progress: Progress | None = None) -> ImageData:
             f"{trial.method} trains on coarse classes and {trial.dataset} has none: add --set coarse=FILE, a CSV with the "
             "columns fine,coarse."
         )
-    return _limited(data, trial.train_limit, trial.test_limit)
+    data = _parts.limited(data, trial.train_limit, trial.test_limit)
+    return _parts.held_out(data, held_out_size(trial, len(data.train_fine)), trial.seed)
 
 
 def listing(trial: TrialConfig) -> Listing:
@@ -360,24 +373,3 @@ def _state(file: DataFile, path: Path) -> FileState:
     with path.open("rb") as stream:
         md5 = hashlib.file_digest(stream, "md5").hexdigest()
     return FileState(file, path, "intact" if md5 == file.md5 else "differs", md5)
-
-
-def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -> ImageData:
-    """A fixed random part of the images, in their order; the same whatever the trial's seed."""
-    import numpy as np
-
-    changes: dict[str, Any] = {}
-    for split, limit in (("train", train_limit), ("test", test_limit)):
-        count = len(getattr(data, f"{split}_fine"))
-        if limit is None or limit >= count:
-            continue
-        kept = np.sort(np.random.default_rng(0).permutation(count)[:limit])
-        images = getattr(data, f"{split}_images")
-        changes[f"{split}_images"] = images[kept] if isinstance(images, np.ndarray) else images.take(kept)
-        for part in ("fine", "coarse"):
-            changes[f"{split}_{part}"] = getattr(data, f"{split}_{part}")[kept]
-        if split == "test":
-            changes["test_groups"] = {name: groups[kept] for name, groups in data.test_groups.items()}
-        elif data.train_attributes is not None:
-            changes["train_attributes"] = data.train_attributes[kept]
-    return dataclasses.replace(data, **changes)

@@ -12,8 +12,10 @@ A method file declares, without importing torch:
     reduces_to    (weight, temperature, **options) -> (method, changed settings) or None: the same training under a
                   simpler name (may be left out)
 
-and it brings `loss(inputs, *, weight, temperature, contrastive_temperature, **options) -> Tensor (N,)`. A method that is not
-of the query, key and bank family brings `build_learner` as well (see `harness.training.learner`).
+and it brings `loss(inputs, *, weight, temperature, contrastive_temperature, **options) -> Tensor (N,)`. One with a bank brings
+`relations(inputs, *, weight, temperature, **options)` beside it, its Z in the two parts of `_contrastive`; where it does, each
+epoch's metrics tell how far Z is from the fine classes. A method that is not of the query, key and bank family brings
+`build_learner` as well (see `harness.training.learner`).
 """
 
 from __future__ import annotations

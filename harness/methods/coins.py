@@ -11,6 +11,13 @@ def reduces_to(weight, temperature):
     return {0.0: ("selfcon", {}), 1.0: ("supce", {})}.get(weight)
 
 
+def relations(inputs, *, weight, temperature):
+    """Z of its contrastive part, Eq. 6; the classifier has none."""
+    from harness.methods import _contrastive
+
+    return _contrastive.only_itself(inputs)
+
+
 def loss(inputs, *, weight, temperature, contrastive_temperature):
     """Eq. 10. (N,)"""
     from harness.methods import selfcon, supce

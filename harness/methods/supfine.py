@@ -22,6 +22,13 @@ def uses(options):
     return {"classifier"} if options.get("supfine_loss", "cross-entropy") == "cross-entropy" else {"bank"}
 
 
+def relations(inputs, *, weight, temperature, supfine_loss="cross-entropy"):
+    """Z of Eq. 7 on fine labels, for supfine_loss="supcon"; cross-entropy has none."""
+    from harness.methods import supcon
+
+    return supcon.relations(inputs, weight=weight, temperature=temperature)
+
+
 def loss(inputs, *, weight, temperature, contrastive_temperature, supfine_loss="cross-entropy"):
     """Eq. 2 or Eq. 7 on fine labels. (N,)"""
     from harness.methods import supce, supcon

@@ -16,12 +16,21 @@ from harness import augment, datasets
 from harness.config import TrialConfig
 from harness.datasets import ImageData
 from harness.seeds import generator
-from harness.training.images import gathered, images_on
+from harness.training.images import StoredImages, gathered, images_on
 
 # On CUDA: batches augmented in one go, up to so many pixels. A recipe is many small kernels, and launching them costs the
 # host the same for one batch as for eight. A CPU gains nothing (CIFAR-100, batches of 128: 0.43 s for 32 either way).
 AHEAD = 8
 AHEAD_PIXELS = 2**20  # 8 batches of 128 images of 32 × 32; intermediates in float64 take 100 bytes and more a pixel
+
+
+@dataclass(frozen=True)
+class Validation:
+    """V training images that the trial holds out, and their labels, which take part in no training."""
+
+    images: Tensor | StoredImages  # (V, C, H, W) uint8, or photographs
+    fine: Tensor  # (V,)
+    coarse: Tensor  # (V,)
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,11 @@ class Batch:
 
 
 class TrialData:
-    """A dataset on one device. Fine labels of training images are kept only for a method that trains on them."""
+    """A dataset on one device. `train_labels` are all that a method may train on, the fine ones only where it declares it.
+
+    `diagnosis_fine` holds the fine labels of training images for every method. They are for `harness.training.diagnosis`,
+    which reads them after an epoch; no batch carries them, and no learner may look at them.
+    """
 
     def __init__(
         self, trial: TrialConfig, label_source: str | None, device: torch.device, loaded: ImageData | None = None
@@ -48,9 +61,11 @@ class TrialData:
         self.test_images = images_on(loaded.test_images, device)
         self.test_fine = torch.from_numpy(loaded.test_fine).to(device)
         self.test_groups = {name: torch.from_numpy(groups).to(device) for name, groups in loaded.test_groups.items()}
+        self.validation = _validation(loaded, device)
         self.channels = len(module.mean)
         labels = {"coarse": loaded.train_coarse, "fine": loaded.train_fine, None: 0 * loaded.train_coarse}[label_source]
         self.train_labels = torch.from_numpy(labels).to(device)
+        self.diagnosis_fine = torch.from_numpy(loaded.train_fine).to(device)  # (N,)
         attributes = loaded.train_attributes
         assert attributes is None or len(attributes) == len(loaded.train_images), "one row for each training image"
         self.train_attributes = None if attributes is None else torch.from_numpy(attributes).to(device)  # (N, A)
@@ -92,3 +107,11 @@ class TrialData:
     def normalise(self, images: Tensor) -> Tensor:
         """Grey levels 0–255 → zero mean and unit deviation per channel, in the layout convolutions prefer."""
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+
+def _validation(loaded: ImageData, device: torch.device) -> Validation | None:
+    """None where nothing is held out."""
+    if loaded.validation_images is None or loaded.validation_fine is None or loaded.validation_coarse is None:
+        return None
+    labels = (torch.from_numpy(found).to(device) for found in (loaded.validation_fine, loaded.validation_coarse))
+    return Validation(images_on(loaded.validation_images, device), *labels)

@@ -2,7 +2,8 @@
 
 The loop asks a learner for: `views` {name: recipe}, `start(batches)` before the first step, `before_step()`,
 `forward(batch, mark) -> per-sample losses (N,)`, `after_step()`, `encoder`, and `networks()` that may be compiled. A method
-outside this family brings its own through `build_learner(trial, data)` in its file.
+outside this family brings its own through `build_learner(trial, data)` in its file. `relations(batch)` is for methods that have
+some, and for `harness.training.diagnosis` alone.
 """
 
 from __future__ import annotations
@@ -93,19 +94,10 @@ class ContrastiveLearner(nn.Module):
             logits = self.classifier(feature) if "classifier" in self.trial.uses else None
             projection = self.projector(feature) if self.has_bank else None  # (N, D)
         mark("query forward")
-        key, own = self._key_and_own(batch) if self.has_bank else (None, None)
+        key = self._entering_key(batch) if self.has_bank else None
         mark("key forward")
-        inputs = ContrastiveInputs(
-            query=None if projection is None else normalize(projection.float()),
-            key=key,
-            bank=self.bank.keys if self.has_bank else None,
-            labels=batch.labels,
-            bank_labels=self.bank.labels if self.has_bank else None,
-            logits=None if logits is None else logits.float(),
-            own=own,
-            attributes=self.attributes[batch.indices] if self.has_attributes else None,
-            bank_attributes=self.attributes[self.bank.indices] if self.has_attributes else None,
-        )
+        query = None if projection is None else normalize(projection.float())
+        inputs = self._inputs(batch, query, key, None if logits is None else logits.float())
         return self.method.loss(
             inputs,
             weight=self.trial.weight,
@@ -121,12 +113,43 @@ class ContrastiveLearner(nn.Module):
             self.bank.enqueue(*self._entering)
 
     @torch.no_grad()
-    def _key_and_own(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """The batch's keys (N, D), kept for `after_step`, and which bank entries are its own older ones (N, P)."""
+    def relations(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Z as the loss would have it for this batch now: (N,) and (N, P), see `harness.methods._contrastive`; own keys (N, P).
+
+        Nothing enters the bank; the key encoder's BatchNorm statistics count the batch.
+        """
+        key = self._key(batch)
+        inputs = self._inputs(batch, key, key, None)
+        options = {"weight": self.trial.weight, "temperature": self.trial.temperature, **self.trial.method_options}
+        return *self.method.relations(inputs, **options), inputs.own
+
+    def _inputs(
+        self, batch: Batch, query: Tensor | None, key: Tensor | None, logits: Tensor | None
+    ) -> ContrastiveInputs:
+        """What the loss sees of a batch."""
+        return ContrastiveInputs(
+            query=query,
+            key=key,
+            bank=self.bank.keys if self.has_bank else None,
+            labels=batch.labels,
+            bank_labels=self.bank.labels if self.has_bank else None,
+            logits=logits,
+            own=self._own(batch) if self.has_bank and self.trial.own_keys == "exclude" else None,
+            attributes=self.attributes[batch.indices] if self.has_attributes else None,
+            bank_attributes=self.attributes[self.bank.indices] if self.has_attributes else None,
+        )
+
+    @torch.no_grad()
+    def _own(self, batch: Batch) -> Tensor:
+        """Which bank entries are older keys of the batch's images. (N, P) bool"""
+        return batch.indices[:, None] == self.bank.indices[None, :]
+
+    @torch.no_grad()
+    def _entering_key(self, batch: Batch) -> Tensor:
+        """The batch's keys (N, D), kept for `after_step`."""
         key = self._key(batch)
         self._entering = key, batch.labels, batch.indices
-        exclude = self.trial.own_keys == "exclude"
-        return key, batch.indices[:, None] == self.bank.indices[None, :] if exclude else None
+        return key
 
     def _key(self, batch: Batch) -> Tensor:
         """Projections of the key view by the key encoder, which normalises by its own batch. (N, D)"""

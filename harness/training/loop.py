@@ -21,12 +21,13 @@ from harness.training import OnStep, Report, TrainingFailed
 from harness.training.checkpoint import Checkpoints
 from harness.training.data import Batch, TrialData
 from harness.training.device import device_name
+from harness.training.diagnosis import build_diagnosis
 from harness.training.images import StoredImages, resized
 from harness.training.schedule import learning_rate
 from harness.training.step import Step, build_optimiser, build_step
 
 RECALL_AT = (1, 2, 5, 10, 50, 100)
-WITHIN_AT = (1, 2, 5, 10)
+WITHIN_AT = VALIDATION_AT = (1, 2, 5, 10)
 PROGRESS_SECONDS = 2
 
 
@@ -49,10 +50,14 @@ class Loop:
     def run(self, report: Report, on_step: OnStep) -> list[dict[str, Any]]:
         """Train to the end. A stop from outside leaves the last epoch's state on disk."""
         try:
-            for epoch in range(self.prepare(), self.trial.epochs):
+            first = self.prepare()
+            diagnosis = build_diagnosis(self.trial, self.data, self.learner)
+            for epoch in range(first, self.trial.epochs):
                 started = time.monotonic()
                 metrics = self.train_epoch(epoch, on_step)
                 done = epoch + 1
+                if diagnosis:
+                    metrics |= diagnosis.measure(done)
                 if done % self.trial.eval_every == 0 or done == self.trial.epochs:
                     metrics |= self.evaluate(done)
                 self.seconds += time.monotonic() - started
@@ -76,18 +81,35 @@ class Loop:
     def evaluate(self, epoch: int) -> dict[str, float]:
         """Recall of the test images by the encoder's features before the projector, in fp32; `features` keeps them.
 
-        Also within coarse classes: by those that the method trains on, by all groupings where it trains on none.
+        Also within coarse classes: by those that the method trains on, by all groupings where it trains on none. And of
+        the held-out training images, where there are any.
         """
-        features = embed(self.learner.encoder, self.data.test_images, self.data, self.trial)
-        if not torch.isfinite(features).all():
-            raise TrainingFailed(f"the features of the test images hold NaN or infinity after epoch {epoch}")
-        self.features = features
+        features = self.features = self._embed("test", self.data.test_images, epoch)
         recall = recall_at_k(features, self.data.test_fine, RECALL_AT)
         found = {f"recall_at_{k}": value for k, value in recall.items()}
         for name, groups in self.data.test_groups.items():
             within = recall_within(features, self.data.test_fine, groups, WITHIN_AT)
             found |= {trials.within_metric(k, name): value for k, value in within.items()}
+        return found | self._validate(epoch)
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """Recall of the held-out images among themselves, by fine classes; by coarse ones where the method has them, too."""
+        held_out = self.data.validation
+        if held_out is None:
+            return {}
+        features = self._embed("held-out", held_out.images, epoch)
+        recall = recall_at_k(features, held_out.fine, VALIDATION_AT)
+        found = {trials.validation_metric(k): value for k, value in recall.items()}
+        if self.trial.label_source == "coarse":
+            recall = recall_at_k(features, held_out.coarse, VALIDATION_AT)
+            found |= {trials.validation_coarse_metric(k): value for k, value in recall.items()}
         return found
+
+    def _embed(self, which: str, images: Tensor | StoredImages, epoch: int) -> Tensor:
+        features = embed(self.learner.encoder, images, self.data, self.trial)
+        if not torch.isfinite(features).all():
+            raise TrainingFailed(f"the features of the {which} images hold NaN or infinity after epoch {epoch}")
+        return features
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
         """One pass over the training images; the mean loss, and the rate at its last step."""

@@ -84,6 +84,7 @@ def _finish(
         "epochs": trial.epochs,
         "seconds": round(loop.seconds, 3),
         "train_images": len(loop.data.train_images),
+        "validation_images": len(loop.data.validation.images) if loop.data.validation else 0,
         "test_images": len(loop.data.test_images),
         "parameters": sum(value.numel() for value in loop.learner.encoder.parameters()),
         "device": device_name(features.device),

@@ -9,8 +9,8 @@ from tests import builders
 SETTINGS = {"train_limit": 64, "test_limit": 20, "batch_size": 32, "bank_size": 32, "epochs": 3, "eval_every": 2}
 
 
-def trial(**changes):
-    return config.resolve("digits", "maskcon", overrides=SETTINGS | {"device": "cpu", "threads": 1} | changes)
+def trial(method="maskcon", **changes):
+    return config.resolve("digits", method, overrides=SETTINGS | {"device": "cpu", "threads": 1} | changes)
 
 
 def shape(content):
@@ -49,9 +49,29 @@ def test_built_metric_lines_have_the_keys_of_trained_ones_in_their_order(pair):
     assert built == real
 
 
+def test_a_built_trial_that_holds_images_out_is_like_a_trained_one(tmp_path):
+    for method in ("maskcon", "supfine"):
+        holding = trial(method=method, validation_fraction=0.25, epochs=1)
+        real = train(holding, trials.directory(tmp_path / "real", holding))
+        built = trials.read_json(builders.finished_trial(tmp_path / "built", holding, 0.5) / trials.RESULT)
+        assert shape(built) == shape(real)
+        assert [list(line) for line in built["metrics"]] == [list(line) for line in real["metrics"]]
+        assert (built["train_images"], built["validation_images"]) == (48, 16)
+        assert (real["train_images"], real["validation_images"]) == (48, 16)
+
+
 def test_a_built_result_counts_what_a_trained_one_counts(pair):
     real, built = (trials.read_json(directory / trials.RESULT) for directory in pair)
-    same = ("trial_id", "epochs", "train_images", "test_images", "parameters", "device_type", "notes")
+    same = (
+        "trial_id",
+        "epochs",
+        "train_images",
+        "validation_images",
+        "test_images",
+        "parameters",
+        "device_type",
+        "notes",
+    )
     assert {name: built[name] for name in same} == {name: real[name] for name in same}
 
 

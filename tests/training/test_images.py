@@ -8,27 +8,17 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional
 
-from harness import config, datasets
+from harness import datasets
 from harness.training import images as stored
 from harness.training.data import TrialData
 from harness.training.images import AT_ONCE, StoredImages, gathered, images_on, resized
-
-from ..datasets import genuine
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def trial(tmp_path, monkeypatch):
-    """A trial on a small Cars196 with photographs of several shapes."""
-    monkeypatch.setenv("HARNESS_DATA", str(genuine.write_cars(tmp_path / "data")))
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "decoded"))
-    folder = tmp_path / "data" / "stanford_cars"
-    shapes = [(40, 32), (64, 40), (30, 50), (48, 48)]
-    for number, path in enumerate(sorted([*folder.glob("cars_train/*.jpg"), *folder.glob("cars_test/*.jpg")])):
-        genuine.write_photo(path, number, *shapes[number % 4])
-    settings = {"encoder": "small", "initialisation": "random", "image_size": 20, "stored_side": 28, "batch_size": 16}
-    return config.resolve("cars196", "maskcon", overrides=settings | {"bank_size": 32})
+def trial(photographs):
+    return photographs
 
 
 def stored_alone(images: StoredImages, index: int) -> Image.Image:
