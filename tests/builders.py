@@ -49,6 +49,7 @@ def finished_trial(
         "validation_images": min(trial.train_limit or module.train_size, module.train_size)
         - datasets.train_size(trial),
         "test_images": min(trial.test_limit or module.test_size, module.test_size),
+        "fine_per_coarse": fine_per_coarse(trial),
         "parameters": 92_896,
         "device": device,
         "device_type": device_type,
@@ -61,6 +62,12 @@ def finished_trial(
     }
     files.write_json(directory / trials.RESULT, result)
     return directory
+
+
+def fine_per_coarse(trial: TrialConfig) -> dict[str, int]:
+    """The fine classes spread evenly over coarse classes without names of their own."""
+    coarse, fine = datasets.load(trial.dataset).classes or (0, 0)
+    return {f"class {place}": fine // coarse + (place < fine % coarse) for place in range(coarse)}
 
 
 def metric_lines(trial: TrialConfig, recalls: Mapping[int, float], seconds: float) -> list[dict[str, Any]]:

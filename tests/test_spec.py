@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import compare, config, datasets, methods, protocol, resources, results, spec
+from harness import compare, config, datasets, methods, protocol, resources, spec
 from harness.errors import UsageError
 from tests import builders
 
@@ -75,7 +75,7 @@ def test_the_comment_of_a_sweep_counts_its_cells_and_trainings():
 @pytest.mark.parametrize("name", ["cifar100-validation", "digits-validation"])
 def test_a_sweep_with_held_out_images_has_the_cells_of_its_namesake_that_have_something_to_choose(name):
     sweep, full = spec.load(name), spec.load(name.removesuffix("-validation"))
-    candidates = {cell.label for cell in full.cells() if cell.settings and results.is_candidate(cell)}
+    candidates = {cell.label for cell in full.cells() if cell.settings and full.is_candidate(cell)}
     assert {cell.label for cell in sweep.cells()} == candidates
     assert len(ids(sweep)) == len(candidates) * sweep.seeds
     assert sweep.seeds == full.seeds
@@ -92,7 +92,9 @@ def test_nothing_published_is_comparable_where_training_images_are_held_out(tmp_
     assert spec.load("cifar100-validation", overrides=["validation_fraction=0"]).published_name == "cifar100"
     in_a_cell = changed(tmp_path, ('method = "supce"', 'method = "supce"\nvalidation_fraction = [0, 0.1]'))
     assert in_a_cell.published_name is None
-    assert {entry.theirs for entry in compare.compare(spec.load("cifar100-validation", seeds=1), tmp_path)} == {None}
+    assert {
+        entry.theirs for entry in compare.compare(spec.load("cifar100-validation", seeds=1), tmp_path).compared
+    } == {None}
     assert "validation_fraction 0.1" in protocol.reduced(spec.load("cifar100-validation"))
 
 

@@ -62,6 +62,7 @@ class TrialData:
         self.test_fine = torch.from_numpy(loaded.test_fine).to(device)
         self.test_groups = {name: torch.from_numpy(groups).to(device) for name, groups in loaded.test_groups.items()}
         self.validation = _validation(loaded, device)
+        self.fine_per_coarse = _fine_per_coarse(loaded)
         self.channels = len(module.mean)
         labels = {"coarse": loaded.train_coarse, "fine": loaded.train_fine, None: 0 * loaded.train_coarse}[label_source]
         self.train_labels = torch.from_numpy(labels).to(device)
@@ -107,6 +108,12 @@ class TrialData:
     def normalise(self, images: Tensor) -> Tensor:
         """Grey levels 0–255 → zero mean and unit deviation per channel, in the layout convolutions prefer."""
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+
+def _fine_per_coarse(loaded: ImageData) -> dict[str, int]:
+    """How many fine classes of the training images each coarse class has, by its name; a report prints it."""
+    pairs = set(zip(loaded.train_coarse.tolist(), loaded.train_fine.tolist(), strict=True))
+    return {name: sum(coarse == place for coarse, _ in pairs) for place, name in enumerate(loaded.coarse_names)}
 
 
 def _validation(loaded: ImageData, device: torch.device) -> Validation | None:

@@ -86,6 +86,7 @@ def _finish(
         "train_images": len(loop.data.train_images),
         "validation_images": len(loop.data.validation.images) if loop.data.validation else 0,
         "test_images": len(loop.data.test_images),
+        "fine_per_coarse": loop.data.fine_per_coarse,
         "parameters": sum(value.numel() for value in loop.learner.encoder.parameters()),
         "device": device_name(features.device),
         "device_type": features.device.type,
