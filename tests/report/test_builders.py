@@ -15,7 +15,9 @@ def trial(method="maskcon", **changes):
 
 def shape(content):
     """The keys and kinds of a JSON value."""
-    if isinstance(content, dict) and "fine_per_coarse" in content:  # its keys are the names of classes
+    if isinstance(content, dict) and isinstance(
+        content.get("fine_per_coarse"), dict
+    ):  # its keys are the names of classes
         return shape(content | {"fine_per_coarse": list(content["fine_per_coarse"].values())})
     if isinstance(content, dict):
         return {name: shape(value) for name, value in content.items()}
