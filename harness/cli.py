@@ -139,7 +139,7 @@ def report(
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    written = reports.write(spec, folder, output, epoch)
+    written = reports.write(spec, folder, output, epoch, mlflow)
     problem = reports.record(spec, folder, written.folder, mlflow)
     terminal.report_written(out, err, written, problem)
 
