@@ -111,14 +111,15 @@ def _all(total: int) -> str:
 
 def _reason(verdict: str, entries: Sequence[Compared]) -> str:
     """Why nothing at all could be judged, after "can be"; nothing for a verdict that is a judgement."""
-    runs = max(entry.runs for entry in entries)
-    return {
-        verdicts.NOT_COMPARABLE: f"compared: this sweep is not as its source states in {_differs(entries)}.",
-        verdicts.INSUFFICIENT: f"judged: a verdict needs at least {verdicts.FEWEST_RUNS} runs of a cell, and there "
-        f"{'is' if runs == 1 else 'are'} {runs}.",
-        verdicts.NO_MARGIN: "judged: the sweep declares no margin δ.",
-        NOT_TRAINED: "judged yet: none is trained.",
-    }.get(verdict, "")
+    if verdict == verdicts.NOT_COMPARABLE:
+        return f"compared: this sweep is not as its source states in {_differs(entries)}."
+    if verdict == verdicts.INSUFFICIENT:
+        runs = max(entry.runs for entry in entries)
+        there = f"there {'is' if runs == 1 else 'are'} {runs}"
+        return f"judged: a verdict needs at least {verdicts.FEWEST_RUNS} runs of a cell, and {there}."
+    if verdict == verdicts.NO_MARGIN:
+        return "judged: the sweep declares no margin δ."
+    return "judged yet: nothing is trained." if verdict == NOT_TRAINED else ""
 
 
 def _remarks(comparison: Comparison, counts: dict[str, int], entries: Sequence[Compared]) -> list[str]:
@@ -202,7 +203,7 @@ def _named(fields: Counter[str]) -> str:
 
 def _listed(parts: Sequence[str]) -> str:
     """ "a, b and c" """
-    return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
+    return ", ".join(parts[:-1]) + (" and " if parts[1:] else "") + "".join(parts[-1:])
 
 
 def _points(margin: float) -> str:
