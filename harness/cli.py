@@ -144,7 +144,7 @@ def report(
     folder, spec = _spec(name, set_, seeds, workspace)
     if verify:
         sys.exit(terminal.report_verified(out, reports.check(spec, folder, output, epoch)))
-    written = reports.write(spec, folder, output, epoch)
+    written = reports.write(spec, folder, output, epoch, mlflow)
     problem = reports.record(spec, folder, written.folder, mlflow)
     terminal.report_written(out, err, written, problem)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,30 @@ def has_run(workspace: Path, spec: SweepSpec, uri: str) -> bool:
     return "parent" in _notes(workspace, spec, uri)
 
 
+@dataclass(frozen=True)
+class Runs:
+    """The runs of a sweep's trials in one MLflow, by the sweep's own notes."""
+
+    ids: Mapping[str, str]  # by trial id; without those that were recorded before runs were noted
+    experiment: str | None
+    uri: str  # without user and password
+
+    def address(self, trial_id: str) -> str | None:
+        """Where a browser shows the trial's run; None where the store is no server, or the run is not known."""
+        if not self.uri.startswith(("http://", "https://")) or self.experiment is None or trial_id not in self.ids:
+            return None
+        server = self.uri.partition("?")[0].partition("#")[0].rstrip("/")  # a query could hold a token
+        return f"{server}/#/experiments/{self.experiment}/runs/{self.ids[trial_id]}"
+
+
+def runs(workspace: Path, spec: SweepSpec, uri: str) -> Runs:
+    """The trials' runs in this MLflow, which is not asked."""
+    noted = _notes(workspace, spec, uri)
+    return Runs(noted.get("runs", {}), noted.get("experiment"), public(uri))
+
+
 def _notes(workspace: Path, spec: SweepSpec, uri: str) -> dict[str, Any]:
-    """What the sweep noted about one MLflow: the trials it was given, and the sweep's run in it."""
+    """What the sweep noted about one MLflow: the trials it was given, their runs in it, and the sweep's."""
     path = workspaces.sweep_folder(workspace, spec) / "recorded.json"
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
         return {}  # the database was removed: everything is to be recorded again
@@ -94,7 +117,7 @@ class Recorder:
             }
             run = self.client.create_run(self.experiment, start_time=start, tags=tags)
         elif run.data.tags.get(WHOLE_TAG) == "yes":
-            return self._note(trial.trial_id)
+            return self._note(trial.trial_id, run.info.run_id)
         settings = trial.to_dict()
         settings |= settings.pop("options")
         params = [Param(name, str(value)) for name, value in settings.items()]
@@ -111,7 +134,7 @@ class Recorder:
         about = [RunTag(f"environment.{name}", str(value)) for name, value in _environment(directory).items()]
         self.client.log_batch(run.info.run_id, tags=[*about, RunTag(WHOLE_TAG, "yes")])
         self.client.set_terminated(run.info.run_id, "FINISHED", end_time=int(result["finished"] * 1000))
-        return self._note(trial.trial_id)
+        return self._note(trial.trial_id, run.info.run_id)
 
     def record_report(self, folder: Path) -> None:
         """The report's files as artifacts of the sweep's parent run."""
@@ -143,14 +166,19 @@ class Recorder:
         runs = self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'", max_results=1)
         return runs[0] if runs else None
 
-    def _note(self, trial_id: str) -> None:
+    def _note(self, trial_id: str, run_id: str) -> None:
         path = workspaces.sweep_folder(self.workspace, self.spec) / "recorded.json"
         try:
             notes = trials.read_json(path) if path.is_file() else {}
         except trials.DamagedFile:
             notes = {}
-        known = set(notes.get(public(self.uri), {}).get("trials", []))
-        notes[public(self.uri)] = {"trials": sorted(known | {trial_id}), "parent": self.parent}
+        known = notes.get(public(self.uri), {})
+        notes[public(self.uri)] = {
+            "trials": sorted({*known.get("trials", []), trial_id}),
+            "runs": {**known.get("runs", {}), trial_id: run_id},
+            "experiment": self.experiment,
+            "parent": self.parent,
+        }
         files.write_json(path, notes)
 
 

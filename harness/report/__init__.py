@@ -32,8 +32,17 @@ class Written:
     notes: list[str]  # what could not be made, and why
 
 
-def write(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_rule: str | None = None) -> Written:
-    """Make the whole report in `output` (default: the sweep's folder under reports/ of the workspace)."""
+def write(
+    spec: SweepSpec,
+    workspace: Path,
+    output: Path | None = None,
+    epoch_rule: str | None = None,
+    uri: str | None = None,
+) -> Written:
+    """Make the whole report in `output` (default: the sweep's folder under reports/ of the workspace).
+
+    The page links the trials' runs in the MLflow at `uri` (default: the workspace's), which is not asked.
+    """
     from harness.report import document, facts, figures, page, tables, verify
 
     folder = output or workspaces.report_folder(workspace, spec)
@@ -50,7 +59,8 @@ def write(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_ru
     files.write_json(folder / "provenance.json", known)
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
     files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
-    files.write_text(folder / "report.html", page.render(content, parts, known, folder))
+    runs = tracking.runs(workspace, spec, uri or tracking.default_uri(workspace))
+    files.write_text(folder / "report.html", page.render(content, parts, known, folder, runs))
     notes = _compile(folder)
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness import protocol
+from harness.report import errata
 from harness.report.content import Content
 from harness.report.figures import Figure
 from harness.report.table import Entry, Table, latex
@@ -43,6 +44,12 @@ def ledger(content: Content) -> Table:
     )
 
 
+def closing(content: Content) -> list[Table]:
+    """What stands below the tables and figures: the ledger, and the errata where there are any."""
+    corrected = errata.table(content.spec)
+    return [ledger(content), *([corrected] if corrected else [])]
+
+
 def departures(known: dict[str, Any]) -> list[str]:
     """Settings that are not the preset `paper`."""
     return list(known["departures"])
@@ -52,7 +59,7 @@ def markdown(content: Content, parts: Sequence[Table | Figure], known: dict[str,
     """report.md"""
     lines = [f"# {content.spec.title}", "", "\n\n".join(sentences(content, known)), ""]
     lines += [f"> {text}\n" for text in warnings(content, known)]
-    for part in [*parts, ledger(content)]:
+    for part in [*parts, *closing(content)]:
         shown = (
             part.markdown()
             if isinstance(part, Table)
@@ -82,7 +89,7 @@ def latex_document(content: Content, parts: Sequence[Table | Figure], known: dic
     if departures(known):
         listed = "".join(rf"\item {latex(text)}" + "\n" for text in departures(known))
         lines += [r"\paragraph{Settings that are not the paper's}", rf"\begin{{itemize}}{listed}\end{{itemize}}"]
-    lines += [_fitting(part) if isinstance(part, Table) else _figure(part) for part in [*parts, ledger(content)]]
+    lines += [_fitting(part) if isinstance(part, Table) else _figure(part) for part in [*parts, *closing(content)]]
     return "\n".join([*lines, r"\end{document}", ""])
 
 

@@ -1,59 +1,89 @@
-"""report.html: one self-contained page that works offline, in light and dark, on paper and on a phone."""
+"""The report as one HTML page: self-contained, readable on a phone, in light and dark, without a script and on paper."""
 
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import resources
-from harness.compare import Compared
-from harness.report import document
+from harness import resources, tracking
+from harness.compare import PRIMARY
+from harness.report import document, grid, origins, summary
 from harness.report.content import Content
 from harness.report.figures import Figure
 from harness.report.table import Table
+from harness.spec import Cell
+
+EXPLORED = "heatmap"  # the figure that the page has as a grid, too
 
 
-def render(content: Content, parts: Sequence[Table | Figure], known: dict[str, Any], folder: Path) -> str:
-    """The page's HTML, figures and style inside."""
+@dataclass(frozen=True)
+class Card:
+    """A method's Recall@1, beside the published number of the cell that stands for it."""
+
+    title: str
+    number: str
+    settings: str
+    published: float | None
+
+
+def render(
+    content: Content,
+    parts: Sequence[Table | Figure],
+    known: dict[str, Any],
+    folder: Path,
+    runs: tracking.Runs | None = None,
+) -> str:
+    """The page's HTML with figures, style and script inside; `runs` are the trials' in MLflow, to be linked."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(resources.folder("reports/templates"))
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    shown = [(part.heading, part.html() if isinstance(part, Table) else _figure(part, folder)) for part in parts]
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    entries = {entry["trial_id"]: entry for entry in known["trials"]}
+    explored = grid.of_content(content, entries, runs or tracking.Runs({}, None, ""))
     return environment.get_template("report.html.j2").render(
         title=content.spec.title,
-        slug=content.spec.slug,
         sentences=document.sentences(content, known),
         warnings=document.warnings(content, known),
-        headline=headline(content),
-        parts=shown,
-        ledger=document.ledger(content).html(),
+        summary=summary.of_comparison(content.comparison),
+        cards=cards(content),
+        rule=content.rule,
+        parts=[_part(part, folder, explored) for part in parts],
+        closing=[_part(part, folder, None) for part in document.closing(content)],
         departures=document.departures(known),
-        known=known,
-        trials=known["trials"],
+        origins=origins.lines(content, known),
+        trials=origins.trials_table(known).html(),
+        count=len(known["trials"]),
     )
 
 
-def headline(content: Content) -> list[tuple[str, Compared]]:
-    """The first thing a reader sees: Recall@1 of each method at its best."""
-    from harness import protocol
-
-    titles = protocol.method_titles(content.spec)
+def cards(content: Content) -> list[Card]:
+    """Recall@1 of each trained method, as the main table has it."""
     found = []
     for method in content.methods():
         selected = content.chosen.get(method)
         if selected is not None and selected.cell is not None:
-            found.append((titles[method], content.find(selected.cell, "recall_at_1")))
+            number = content.entry_selected(selected, PRIMARY).plain()
+            theirs = content.find(selected.cell, PRIMARY).theirs
+            found.append(Card(content.method_titles[method], number, _settings(selected.cell), theirs))
     return found
 
 
-def _figure(figure: Figure, folder: Path) -> str:
-    """The figure inside the page, with its caption and its words."""
-    image = base64.b64encode((folder / f"{figure.name}.png").read_bytes()).decode()
-    return (
-        f"<figure><figcaption>{html.escape(figure.caption)}</figcaption>"
-        f'<img src="data:image/png;base64,{image}" alt="{html.escape(figure.alternative)}"></figure>'
-    )
+def _settings(cell: Cell) -> str:
+    named = (("w", cell.shown("weight")), ("τ", cell.shown("temperature")))
+    return ", ".join(f"{symbol} = {value}" for symbol, value in named if value != "–")
+
+
+def _part(part: Table | Figure, folder: Path, explored: grid.Grid | None) -> dict[str, Any]:
+    """What the template shows of a table (its HTML) or a figure (its picture, and the grid to explore)."""
+    if isinstance(part, Table):
+        return {"heading": part.heading, "html": part.html()}
+    image = base64.b64encode((folder / f"{part.name}.png").read_bytes()).decode()
+    return {
+        "heading": part.heading,
+        "figure": part,
+        "image": image,
+        "grid": explored if part.name == EXPLORED else None,
+    }

@@ -15,6 +15,7 @@ from harness.statistics import between
 MISSING = "not trained"
 # Inside each table, so that it looks the same in any document.
 SISETUP = r"\sisetup{separate-uncertainty=true,retain-explicit-plus=true,detect-weight=true,mode=text}"
+WORDY = 32  # characters that a column of the page shows without a break
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "τ": r"$\tau$", "∞": r"$\infty$", "−": r"$-$", "±": r"$\pm$",
@@ -99,23 +100,30 @@ class Table:
         return stream.getvalue()
 
     def html(self) -> str:
-        """A <figure> that holds the table, its caption and its footnotes."""
-        numeric = self._numeric()
+        """A <figure> that holds the table, its caption and its footnotes, and its other forms for copying."""
+        kinds = [_kind(number, text) for number, text in zip(self._numeric(), self._wordy(), strict=True)]
         head = "".join(
-            f'<th scope="col"{_class(number)}>{html.escape(title)}</th>'
-            for title, number in zip(self.columns, numeric, strict=True)
+            f'<th scope="col"{kind}>{html.escape(title)}</th>' for title, kind in zip(self.columns, kinds, strict=True)
         )
         bodies = "".join(
-            "<tbody>" + "".join(f"<tr>{_html_row(row, numeric)}</tr>" for row in group) + "</tbody>"
+            "<tbody>" + "".join(f"<tr>{_html_row(row, kinds)}</tr>" for row in group) + "</tbody>"
             for group in self.groups
         )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.footnotes)
+        copies = (("LaTeX", self.latex()), ("Markdown", self.markdown()), ("CSV", self.csv()))
+        # in a <template> nothing is shown or run, and all text can be escaped; a script's cannot
+        texts = "".join(f'<template data-copy="{form}">{html.escape(text)}</template>' for form, text in copies)
         return (
-            f'<figure id="{self.name}"><figcaption>{html.escape(self.caption)}</figcaption>'
-            f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(self.caption)}">'
-            f"<table><thead><tr>{head}</tr></thead>{bodies}</table></div>"
-            f'<div class="notes">{notes}</div></figure>'
+            f'<figure id="{self.name}"><figcaption id="{self.name}-caption">{html.escape(self.caption)}</figcaption>'
+            f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{self.name}-caption">'
+            f'<table aria-labelledby="{self.name}-caption"><thead><tr>{head}</tr></thead>{bodies}</table></div>'
+            f'<div class="notes">{notes}</div>{texts}</figure>'
         )
+
+    def _wordy(self) -> list[bool]:
+        """Columns whose texts are so long that they must wrap on a page."""
+        rows = [row for group in self.groups for row in group]
+        return [any(len(row[column].plain()) > WORDY for row in rows) for column in range(len(self.columns))]
 
     def _numeric(self) -> list[bool]:
         rows = [row for group in self.groups for row in group]
@@ -202,17 +210,17 @@ def _piped(text: str) -> str:
     return text.replace("|", r"\|")
 
 
-def _html_row(row: tuple[Entry, ...], numeric: Sequence[bool]) -> str:
+def _html_row(row: tuple[Entry, ...], kinds: Sequence[str]) -> str:
     parts = []
-    for position, (entry, number) in enumerate(zip(row, numeric, strict=True)):
+    for position, (entry, kind) in enumerate(zip(row, kinds, strict=True)):
         text = html.escape(entry.plain())
         text = f"<u>{text}</u>" if entry.underlined else text
         text = f"<em>{text}</em>" if entry.missing else f"<strong>{text}</strong>" if entry.bold else text
         title = f' title="trials {" ".join(entry.trials)}"' if entry.trials else ""
         tag = 'th scope="row"' if position == 0 else "td"
-        parts.append(f"<{tag}{_class(number)}{title}>{text}</{tag.split()[0]}>")
+        parts.append(f"<{tag}{kind}{title}>{text}</{tag.split()[0]}>")
     return "".join(parts)
 
 
-def _class(number: bool) -> str:
-    return ' class="number"' if number else ""
+def _kind(number: bool, wordy: bool) -> str:
+    return ' class="number"' if number else ' class="wordy"' if wordy else ""

@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import sync_playwright
 
-from harness import spec
+from harness import files, spec, tracking
+from harness import workspace as workspaces
 from tests import builders
 
 from . import made
@@ -50,6 +51,29 @@ def awkward(tmp_path_factory):
     )  # fmt: skip
     builders.finished_sweep(workspace, sweep)
     return made.write(workspace, sweep)
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory):
+    """A grid of two seeds, recorded on a server with a password; its title, notes and failures hold scripts."""
+    workspace = tmp_path_factory.mktemp("hostile")
+    sweep = builders.small_spec(
+        workspace, "[[cells]]", 'method = "maskcon"', "weight = [0.5, 1]", "temperature = [0.05, inf]",
+        title="</title></script><script>alert(1)</script> & </style>",
+    )  # fmt: skip
+    *finished, noted, failed = sweep.trials()
+    for trial in finished:
+        builders.finished_trial(workspace, trial, builders.plausible_recall(trial))
+    builders.finished_trial(workspace, noted, 0.5, notes=("</template></script><script>alert(3)</script>",))
+    builders.failed_trial(workspace, failed, "<img src=x onerror=alert(2)>")
+    notes = {
+        "trials": [trial.trial_id for trial in finished],
+        "runs": {trial.trial_id: f"run-of-{trial.trial_id}" for trial in finished},
+        "experiment": "7",
+        "parent": "p",
+    }
+    files.write_json(workspaces.sweep_folder(workspace, sweep) / "recorded.json", {tracking.public(made.SERVER): notes})
+    return made.write(workspace, sweep, made.SERVER)
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import report
 from harness.report import Written
+from harness.report.content import Content
 from harness.spec import SweepSpec
 
 AWKWARD = r"""50 % of R&D_costs #1 {in} $ ~ ^ \ | * <b>"q"</b> 'τ' ∞ ± × – “é”"""
+
+SERVER = "https://someone:hunter2@tracking.example:5000/"
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,11 @@ class Made:
     workspace: Path
     written: Written
 
+    @functools.cached_property
+    def content(self) -> Content:
+        """What its tables and figures are functions of."""
+        return report.gather(self.spec, self.workspace)
+
     def text(self, name: str) -> str:
         """One of the report's files."""
         return (self.written.folder / name).read_text()
@@ -30,9 +39,9 @@ class Made:
         return {path.name for path in self.written.folder.iterdir()}
 
 
-def write(workspace: Path, sweep: SweepSpec) -> Made:
+def write(workspace: Path, sweep: SweepSpec, uri: str | None = None) -> Made:
     """Write the report of a sweep."""
-    return Made(sweep, workspace, report.write(sweep, workspace))
+    return Made(sweep, workspace, report.write(sweep, workspace, uri=uri))
 
 
 def pdf_text(path: Path) -> str:
