@@ -36,6 +36,12 @@ Workspace = Annotated[
 Epoch = Annotated[
     str | None, typer.Option(help="Which evaluation: final, last-evaluation or best. Default: the preset's.")
 ]
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR", help="Count what is finished in another workspace, too, without changing it; repeatable."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -89,24 +95,38 @@ def sweep(
 
 
 @app.command()
-def plan(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False) -> None:
+def plan(
+    name: Name,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    also: Also = None,
+    json: Json = False,
+) -> None:
     """The cells of a sweep, their trial ids, what is done, and the time that the rest should take."""
     from harness import plan as plans
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    planned = plans.plan(spec, folder)
+    planned = plans.plan(spec, folder, also or ())
     terminal.plan(out, spec, planned, plans.estimate(planned, folder), json)
 
 
 @app.command()
-def status(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False) -> None:
+def status(
+    name: Name,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    also: Also = None,
+    json: Json = False,
+) -> None:
     """Cell by cell: done, running, failed or missing. Exit code 1 while anything is missing."""
     from harness import plan as plans
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    sys.exit(terminal.status(out, spec, plans.plan(spec, folder), json))
+    sys.exit(terminal.status(out, spec, plans.plan(spec, folder, also or (), glance=True), json))
 
 
 @app.command()
@@ -133,13 +153,14 @@ def report(
     output: Annotated[Path | None, typer.Option(help="Default: reports/ in the workspace.")] = None,
     mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI that gets the report.")] = None,
     epoch: Epoch = None,
+    also: Also = None,
 ) -> None:
     """Tables, figures and one page of everything that is finished."""
     from harness import report as reports
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    written = reports.write(spec, folder, output, epoch)
+    written = reports.write(spec, folder, output, epoch, also or ())
     problem = reports.record(spec, folder, written.folder, mlflow)
     terminal.report_written(out, err, written, problem)
 
@@ -151,6 +172,7 @@ def compare(
     seeds: Seeds = None,
     workspace: Workspace = None,
     epoch: Epoch = None,
+    also: Also = None,
     output: Annotated[Path | None, typer.Option(help="A folder for LaTeX, Markdown, CSV and JSON.")] = None,
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Measure the error rates of the verdicts by simulation.")
@@ -166,7 +188,7 @@ def compare(
     if name is None:
         raise UsageError("harness compare NAME: which sweep? Or --self-test.")
     folder, spec = _spec(name, set_, seeds, workspace)
-    found = comparisons.compare(spec, folder, epoch)
+    found = comparisons.compare(spec, folder, epoch, also or ())
     sys.exit(compare_command.run(out, found, json, output))
 
 

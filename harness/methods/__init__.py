@@ -18,6 +18,7 @@ of the query, key and bank family brings `build_learner` as well (see `harness.t
 
 from __future__ import annotations
 
+import functools
 import importlib
 from dataclasses import dataclass
 from types import ModuleType
@@ -53,6 +54,7 @@ def names() -> list[str]:
     return resources.modules("methods")
 
 
+@functools.cache  # asked for once a setting and trial
 def load(name: str) -> ModuleType:
     """The method's module; an unknown name lists the known ones."""
     if name not in names():
