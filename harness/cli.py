@@ -289,6 +289,21 @@ def sync(
 
 
 @app.command()
+def collect(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Trial directories, or folders that hold some, as a workspace."),
+    ],
+    workspace: Workspace = None,
+    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI.")] = None,
+) -> None:
+    """Take in finished trials that ran elsewhere: check, copy and record them. Exit code 1 where one was left alone."""
+    from harness import collect_command
+
+    sys.exit(collect_command.run(out, err, sources, _folder(workspace), mlflow))
+
+
+@app.command()
 def bench(
     dataset: Annotated[str, typer.Argument(help="Whose trials are measured.")] = "cifar100",
     method: Annotated[str, typer.Argument(help="By which method.")] = "maskcon",

@@ -100,7 +100,10 @@ def status(out: Console, spec: SweepSpec, planned: Sequence[Planned], as_json: b
     cells = [(cell.label, [states[trial.trial_id] for trial in cell.trials]) for cell in spec.cells()]
     if len(cells) * spec.seeds > MOST_IN_TABLE:
         for label, shown in cells:
-            out.out(f"{label}: {_counted(shown)}", highlight=False)
+            if any(state.state != "done" for state in shown):
+                out.out(f"{label}: {_counted(shown)}", highlight=False)
+        whole = sum(all(state.state == "done" for state in shown) for _, shown in cells)
+        out.print(f"{whole} of {len(cells)} cells are done; those that are not stand above.")
     else:
         out.print(_states_table(cells, spec.seeds))
     out.print(f"{_counted([entry.state for entry in planned])} of {len(planned)} trainings")
