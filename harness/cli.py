@@ -312,11 +312,14 @@ def bench(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="products, step, precision, epoch, scaling, recall, sweep, decoding; repeatable. Default: all."
+            help="products, step, precision, epoch, scaling, recall, sweep, decoding, report; repeatable. Default: all."
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(help="Of every measurement.", min=1)] = 5,
     recall_images: Annotated[int | None, typer.Option(help="Features that recall is measured on.", min=2)] = None,
+    report_trainings: Annotated[
+        int | None, typer.Option(help="Of the sweep that is reported on: 70 kB of disk each. Default: 10000.", min=1)
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="A JSON file, beside the one in the workspace.")] = None,
     workspace: Workspace = None,
     show: Annotated[bool, typer.Option("--show", help="Measure nothing: the tables of what was measured.")] = False,
@@ -332,7 +335,9 @@ def bench(
         return
     if file:
         raise UsageError("--file names results to show; add --show. A result is written with --output.")
-    asked = bench_command.Asked(dataset, method, set_ or [], against, part, repeats, recall_images, output)
+    asked = bench_command.Asked(
+        dataset, method, set_ or [], against, part, repeats, recall_images, report_trainings, output
+    )
     bench_command.run(out, err, asked, folder, json)
 
 

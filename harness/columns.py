@@ -13,7 +13,6 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +52,10 @@ class _Part:
     trials: list[tuple[Any, ...]] = field(default_factory=list)  # T times OF_A_TRIAL
     rows: list[int] = field(default_factory=list)  # T, they sum up to R
     names: dict[str, int] = field(default_factory=dict)  # of metrics, numbered
-    epochs: array[int] = field(default_factory=partial(array, "q"))  # R
-    metrics: array[int] = field(default_factory=partial(array, "q"))  # R, numbers of names
-    values: array[float] = field(default_factory=partial(array, "d"))  # R
-    finals: array[int] = field(default_factory=partial(array, "b"))  # R, 0 or 1
+    epochs: array[int] = field(default_factory=lambda: array("q"))  # R
+    metrics: array[int] = field(default_factory=lambda: array("q"))  # R, numbers of names
+    values: array[float] = field(default_factory=lambda: array("d"))  # R
+    finals: array[int] = field(default_factory=lambda: array("b"))  # R, 0 or 1
 
     def add(self, directory: Path, every_epoch: bool) -> None:
         """A directory's trial."""

@@ -26,7 +26,7 @@ from harness.workspace import usage
 
 COMMANDS = ("status", "report")
 EPOCHS, EVAL_EVERY, SEEDS = 200, 10, 10
-TEMPERATURES = 25  # columns of the grid; as many rows as it takes
+MOST_TEMPERATURES = 25  # columns of the grid; as many rows as it takes
 STARTED = 1_790_000_000.0
 EPOCH_SECONDS = 30.0
 RECALL_AT = (1, 2, 5, 10, 50, 100)
@@ -61,8 +61,8 @@ def measure(trainings: int, repeats: int) -> dict[str, Any]:
 def written_spec(folder: Path, trainings: int) -> SweepSpec:
     """A grid over w and τ with the paper's best cell in it, `SEEDS` seeds each; as `large.toml` in the folder."""
     cells = max(1, math.ceil(trainings / SEEDS))
-    columns = min(TEMPERATURES, cells)
-    rows = math.ceil(cells / columns)
+    rows = math.ceil(cells / MOST_TEMPERATURES)
+    columns = math.ceil(cells / rows)
     weights = [round(1 - number / (rows + 1), 6) for number in range(rows)]
     temperatures = [round(0.05 + 0.01 * number, 6) for number in range(columns)]
     path = folder / "large.toml"
