@@ -30,12 +30,15 @@ class Asked:
     parts: Sequence[str] | None
     repeats: int
     recall_images: int | None
+    report_trainings: int | None
     output: Path | None
 
 
 def run(out: Console, err: Console, asked: Asked, workspace: Path, as_json: bool) -> None:
     """Measure, keep and print."""
-    options = bench.Options(tuple(asked.parts or bench.PARTS), asked.repeats, asked.against, asked.recall_images)
+    trainings = asked.report_trainings or bench.REPORT_TRAININGS
+    parts = tuple(asked.parts or bench.PARTS)
+    options = bench.Options(parts, asked.repeats, asked.against, asked.recall_images, trainings)
     trial = bench.resolve(asked.dataset, asked.method, spec.parse_overrides(asked.overrides))
     if asked.output:
         files.check_writable(asked.output, "--output")

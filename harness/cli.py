@@ -36,6 +36,12 @@ Workspace = Annotated[
 Epoch = Annotated[
     str | None, typer.Option(help="Which evaluation: final, last-evaluation or best. Default: the preset's.")
 ]
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR", help="Count what is finished in another workspace, too, without changing it; repeatable."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -89,24 +95,38 @@ def sweep(
 
 
 @app.command()
-def plan(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False) -> None:
+def plan(
+    name: Name,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    also: Also = None,
+    json: Json = False,
+) -> None:
     """The cells of a sweep, their trial ids, what is done, and the time that the rest should take."""
     from harness import plan as plans
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    planned = plans.plan(spec, folder)
+    planned = plans.plan(spec, folder, also or ())
     terminal.plan(out, spec, planned, plans.estimate(planned, folder), json)
 
 
 @app.command()
-def status(name: Name, set_: Set = None, seeds: Seeds = None, workspace: Workspace = None, json: Json = False) -> None:
+def status(
+    name: Name,
+    set_: Set = None,
+    seeds: Seeds = None,
+    workspace: Workspace = None,
+    also: Also = None,
+    json: Json = False,
+) -> None:
     """Cell by cell: done, running, failed or missing. Exit code 1 while anything is missing."""
     from harness import plan as plans
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    sys.exit(terminal.status(out, spec, plans.plan(spec, folder), json))
+    sys.exit(terminal.status(out, spec, plans.plan(spec, folder, also or (), glance=True), json))
 
 
 @app.command()
@@ -136,6 +156,7 @@ def report(
     verify: Annotated[
         bool, typer.Option("--verify", help="Write nothing: check each number of the report that is there.")
     ] = False,
+    also: Also = None,
 ) -> None:
     """Tables, figures and one page of everything that is finished."""
     from harness import report as reports
@@ -143,8 +164,8 @@ def report(
 
     folder, spec = _spec(name, set_, seeds, workspace)
     if verify:
-        sys.exit(terminal.report_verified(out, reports.check(spec, folder, output, epoch)))
-    written = reports.write(spec, folder, output, epoch, mlflow)
+        sys.exit(terminal.report_verified(out, reports.check(spec, folder, output, epoch, also or ())))
+    written = reports.write(spec, folder, output, epoch, mlflow, also or ())
     problem = reports.record(spec, folder, written.folder, mlflow)
     terminal.report_written(out, err, written, problem)
 
@@ -156,6 +177,7 @@ def compare(
     seeds: Seeds = None,
     workspace: Workspace = None,
     epoch: Epoch = None,
+    also: Also = None,
     output: Annotated[Path | None, typer.Option(help="A folder for LaTeX, Markdown, CSV and JSON.")] = None,
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Measure the error rates of the verdicts by simulation.")
@@ -171,7 +193,7 @@ def compare(
     if name is None:
         raise UsageError("harness compare NAME: which sweep? Or --self-test.")
     folder, spec = _spec(name, set_, seeds, workspace)
-    found = comparisons.compare(spec, folder, epoch)
+    found = comparisons.compare(spec, folder, epoch, also or ())
     sys.exit(compare_command.run(out, found, json, output))
 
 
@@ -272,6 +294,21 @@ def sync(
 
 
 @app.command()
+def collect(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Trial directories, or folders that hold some, as a workspace."),
+    ],
+    workspace: Workspace = None,
+    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI.")] = None,
+) -> None:
+    """Take in finished trials that ran elsewhere: check, copy and record them. Exit code 1 where one was left alone."""
+    from harness import collect_command
+
+    sys.exit(collect_command.run(out, err, sources, _folder(workspace), mlflow))
+
+
+@app.command()
 def bench(
     dataset: Annotated[str, typer.Argument(help="Whose trials are measured.")] = "cifar100",
     method: Annotated[str, typer.Argument(help="By which method.")] = "maskcon",
@@ -280,11 +317,14 @@ def bench(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="products, step, precision, epoch, scaling, recall, sweep, decoding; repeatable. Default: all."
+            help="products, step, precision, epoch, scaling, recall, sweep, decoding, report; repeatable. Default: all."
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(help="Of every measurement.", min=1)] = 5,
     recall_images: Annotated[int | None, typer.Option(help="Features that recall is measured on.", min=2)] = None,
+    report_trainings: Annotated[
+        int | None, typer.Option(help="Of the sweep that is reported on: 70 kB of disk each. Default: 10000.", min=1)
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="A JSON file, beside the one in the workspace.")] = None,
     workspace: Workspace = None,
     show: Annotated[bool, typer.Option("--show", help="Measure nothing: the tables of what was measured.")] = False,
@@ -300,7 +340,9 @@ def bench(
         return
     if file:
         raise UsageError("--file names results to show; add --show. A result is written with --output.")
-    asked = bench_command.Asked(dataset, method, set_ or [], against, part, repeats, recall_images, output)
+    asked = bench_command.Asked(
+        dataset, method, set_ or [], against, part, repeats, recall_images, report_trainings, output
+    )
     bench_command.run(out, err, asked, folder, json)
 
 

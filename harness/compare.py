@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness import claims, comparability, plan, presets, published, results, selection, statistics, verdicts
 from harness.claims import Claim
 from harness.errors import UsageError
+from harness.plan import Planned
 from harness.published import Published
 from harness.results import Summary
 from harness.selection import Selected
@@ -101,15 +102,22 @@ class Comparison:
         ]
 
 
-def compare(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None) -> Comparison:
-    """Every cell × recall of a sweep, and every claim, from its finished trials."""
-    frame = results.load([entry.directory for entry in plan.plan(spec, workspace)])
-    return from_frame(spec, frame, workspace, epoch_rule or presets.epoch_rule(spec.preset))
+def compare(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None, also: Sequence[Path] = ()) -> Comparison:
+    """Every cell × recall of a sweep, and every claim, from its finished trials; those of other workspaces `also`."""
+    frame = _frame(plan.plan(spec, workspace, also, glance=True))
+    return from_frame(spec, frame, workspace, epoch_rule or presets.epoch_rule(spec.preset), also)
 
 
-def from_frame(spec: SweepSpec, frame: pd.DataFrame, workspace: Path, epoch_rule: str) -> Comparison:
-    """The comparison of a sweep's results frame; the workspace is asked for the sweep that selects on held-out images."""
-    return judged(spec, results.summaries(frame, spec, METRICS, epoch_rule), epoch_rule, *_validated(spec, workspace))
+def from_frame(
+    spec: SweepSpec, frame: pd.DataFrame, workspace: Path, epoch_rule: str, also: Sequence[Path] = ()
+) -> Comparison:
+    """The comparison of a sweep's results frame; workspaces are asked for the sweep that selects on held-out images."""
+    found = results.summaries(frame, spec, METRICS, epoch_rule)
+    return judged(spec, found, epoch_rule, *_validated(spec, workspace, also))
+
+
+def _frame(planned: Sequence[Planned]) -> pd.DataFrame:
+    return results.load([entry.directory for entry in planned], every_epoch=False)
 
 
 def judged(
@@ -180,7 +188,7 @@ def _print(spec: SweepSpec, summary: Summary) -> Published | None:
     )
 
 
-def _validated(spec: SweepSpec, workspace: Path) -> tuple[dict[str, list[Summary]], str]:
+def _validated(spec: SweepSpec, workspace: Path, also: Sequence[Path]) -> tuple[dict[str, list[Summary]], str]:
     """Recall on held-out images from the sweep that selects for this one, by rule; or why there is none."""
     if spec.validation is None:
         return {}, "no sweep that holds images out is declared"
@@ -189,10 +197,10 @@ def _validated(spec: SweepSpec, workspace: Path) -> tuple[dict[str, list[Summary
         held_out = plan.load_spec(spec.validation, texts, spec.seeds, workspace)
     except UsageError as error:
         return {}, str(error).partition(". ")[0]
-    planned = plan.plan(held_out, workspace)
+    planned = plan.plan(held_out, workspace, also, glance=True)
     if not any(entry.state.state == "done" for entry in planned):
         return {}, f"`harness sweep {spec.validation}` has not run"
     metrics = {"validation-fine": "validation_recall_at_1", "validation-coarse": "validation_coarse_recall_at_1"}
-    frame = results.load([entry.directory for entry in planned])
+    frame = _frame(planned)
     found = results.summaries(frame, held_out, tuple(metrics.values()), "final")
     return {rule: [one for one in found if one.metric == metric] for rule, metric in metrics.items()}, ""

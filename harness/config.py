@@ -196,12 +196,22 @@ class TrialConfig:
         """A copy with other settings, validated again."""
         return dataclasses.replace(self, **changes)
 
+    def with_seed(self, seed: int) -> TrialConfig:
+        """A copy with another seed. No other setting depends on it, so that nothing else is validated again."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        copy.__dict__.pop("trial_id", None)
+        object.__setattr__(copy, "seed", fields()["seed"].check("seed", seed))
+        return copy
+
     def canonical(self) -> TrialConfig:
         """The simplest name of the same training, every setting that cannot matter at its default.
 
         MaskCon(0, ·) becomes SelfCon, MaskCon(w, ∞) Grafit(w), Grafit(1) SupCon, CoIns(1) SupCE; a method without coarse
         labels drops the grouping.
         """
+        if self.__dict__.get("_is_canonical"):
+            return self
         module = methods.load(self.method)
         known = methods.options(self.method)
         own = {name: self.options.get(name, setting.default) for name, setting in known.items()}
@@ -225,7 +235,9 @@ class TrialConfig:
             unused["grouping"] = "default"  # the file takes its place
         elif self.grouping == datasets.load(self.dataset).groupings[0]:
             unused["grouping"] = "default"  # named or not, it is the same one
-        return self.replace(**unused)
+        simplest = self.replace(**unused)
+        object.__setattr__(simplest, "_is_canonical", True)  # its id asks again
+        return simplest
 
     def identity(self) -> dict[str, Any]:
         """What decides the result: the canonical settings that differ from their default, and what they apply to."""
@@ -249,7 +261,7 @@ class TrialConfig:
             "data": datasets.load(trial.dataset).digest,
         }
 
-    @property
+    @functools.cached_property
     def trial_id(self) -> str:
         """16 hex digits that name this training wherever and whenever it runs."""
         canonical = json.dumps({name: _plain(value) for name, value in self.identity().items()}, sort_keys=True)
@@ -282,7 +294,8 @@ def options_of(dataset: str, method: str) -> dict[str, Setting]:
     return {**datasets.options(dataset), **methods.options(method)}
 
 
-def known_settings() -> dict[str, Setting]:
+@functools.cache
+def known_settings() -> Mapping[str, Setting]:
     """Every name that `--set` takes: the common settings and the options of all methods and datasets."""
     found = {name: setting for name, setting in fields().items() if name not in ("dataset", "method", "seed")}
     for method in methods.names():

@@ -15,7 +15,7 @@ from harness import benchmarks, datasets, trials
 from harness import spec as specs
 from harness import workspace as workspaces
 from harness.config import TrialConfig
-from harness.errors import MissingData
+from harness.errors import MissingData, UsageError
 from harness.spec import SweepSpec
 from harness.trials import TrialState
 
@@ -66,17 +66,35 @@ def _local_digest(spec: SweepSpec, workspace: Path) -> str | None:
     return workspaces.saved_digest(workspace, spec)
 
 
-def plan(spec: SweepSpec, workspace: Path) -> list[Planned]:
-    """Every distinct training, all of one seed before the next."""
+def plan(spec: SweepSpec, workspace: Path, also: Sequence[Path] = (), *, glance: bool = False) -> list[Planned]:
+    """Every distinct training, all of one seed before the next. `glance` is that of `trials.state`.
+
+    One that is not finished in the workspace but in one of the workspaces `also` is that one's. Raises UsageError for a
+    folder among them that is no workspace.
+    """
+    for other in also:
+        if not (other / "trials").is_dir():
+            raise UsageError(f"--also {other}: this is no workspace, it has no folder trials/.")
     cells: dict[str, list[str]] = {}
     for cell in spec.cells():
+        label = cell.label
         for trial in cell.trials:
-            cells.setdefault(trial.trial_id, []).append(cell.label)
+            cells.setdefault(trial.trial_id, []).append(label)
     return [
-        Planned(trial, directory, trials.state(directory), tuple(dict.fromkeys(cells[trial.trial_id])))
+        Planned(trial, *_located(trial, (workspace, *also), glance), tuple(dict.fromkeys(cells[trial.trial_id])))
         for trial in spec.trials()
-        for directory in [trials.directory(workspace, trial)]
     ]
+
+
+def _located(trial: TrialConfig, places: Sequence[Path], glance: bool) -> tuple[Path, TrialState]:
+    """The first of these workspaces' directories in which the trial is finished; of the first one where it is in none."""
+    found = []
+    for workspace in places:
+        directory = trials.directory(workspace, trial)
+        found.append((directory, trials.state(directory, glance=glance)))
+        if found[-1][1].state == "done":
+            return found[-1]
+    return found[0]
 
 
 def estimate(planned: Sequence[Planned], workspace: Path) -> Estimate:

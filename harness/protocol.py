@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import config, datasets, methods, presets
+from harness.config import TrialConfig
 from harness.spec import SweepSpec
 
 _VARIED = ("dataset", "method", "seed", "weight", "temperature", "grouping")  # what a table itself shows
@@ -30,7 +31,7 @@ def departures(spec: SweepSpec) -> list[Departure]:
     found: dict[tuple[str, Any], Departure] = {}
     source = presets.source(spec.preset)
     expected = presets.expected(spec.preset, spec.dataset, datasets.load(spec.dataset).settings)
-    for trial in spec.trials():
+    for trial in _trainings(spec):
         for name, setting in config.fields().items():
             ran = getattr(trial, name)
             default = expected.get(name, setting.default)
@@ -60,7 +61,7 @@ def reduced(spec: SweepSpec) -> str:
 
 def other_data(spec: SweepSpec) -> str:
     """A sentence for a sweep on files that are not the published ones, or nothing."""
-    local = {trial.data_digest for trial in spec.trials()} - {None}
+    local = {trial.data_digest for trial in _trainings(spec)} - {None}
     module = datasets.load(spec.dataset)
     if not local or module.train_size is None:
         return ""
@@ -122,13 +123,18 @@ def _is_less(entry: Departure) -> bool:
     return fewer_epochs or fewer_images or entry.setting == "validation_fraction" or entry.ran == "small"
 
 
+def _trainings(spec: SweepSpec) -> list[TrialConfig]:
+    """One per cell: its seeds differ in nothing that is looked at here."""
+    return [cell.trials[0] for cell in spec.cells()]
+
+
 def _ran(spec: SweepSpec, name: str | None, setting: str) -> str:
     if name is None:
         seeds = f"0–{spec.seeds - 1}, {spec.seeds} runs" if spec.seeds > 1 else "0, one run"
         return seeds if setting == "seeds" else presets.epoch_rule(spec.preset)
     values = {
         str(_shown(datasets.group_name(trial) if name == "grouping" else getattr(trial, name)))
-        for trial in spec.trials()
+        for trial in _trainings(spec)
         if (config.fields()[name].group is None or config.fields()[name].group in trial.uses)
         and (name != "grouping" or methods.load(trial.method).label_source == "coarse")
     }

@@ -87,23 +87,31 @@ class SweepSpec:
 
     def cells(self) -> list[Cell]:
         """All cells in the order of the file."""
+        return list(self._cells)
+
+    @functools.cached_property
+    def _cells(self) -> tuple[Cell, ...]:
         found = []
+        known = config.known_settings()
         for entry in self.cell_lists:
             axes = {name: _values(self.overrides.get(name, value)) for name, value in entry.items() if name != "method"}
             # a list of values is for the cells that vary this setting
             rest = {name: value for name, value in self.overrides.items() if name not in axes and "," not in value}
             for values in itertools.product(*axes.values()):
-                known = config.known_settings()
                 varied = {name: known[name].check(name, value) for name, value in zip(axes, values, strict=True)}
-                trials = tuple(self._trial(entry["method"], varied, rest, seed) for seed in range(self.seeds))
+                first = self._trial(entry["method"], varied, rest)
+                trials = tuple(first.with_seed(seed) for seed in range(self.seeds))
                 found.append(Cell(entry["method"], tuple(varied.items()), trials))
-        return found
+        return tuple(found)
 
     def trials(self) -> list[TrialConfig]:
         """The distinct trainings, canonical; all cells of one seed before the next."""
-        cells = self.cells()
-        ordered = [cell.trials[seed] for seed in range(self.seeds) for cell in cells]
-        return list({trial.trial_id: trial for trial in ordered}.values())
+        return list(self._trials)
+
+    @functools.cached_property
+    def _trials(self) -> tuple[TrialConfig, ...]:
+        ordered = [cell.trials[seed] for seed in range(self.seeds) for cell in self._cells]
+        return tuple({trial.trial_id: trial for trial in ordered}.values())
 
     @property
     def published_name(self) -> str | None:
@@ -136,10 +144,10 @@ class SweepSpec:
         plain = dataclasses.asdict(self)
         return _jsonable(plain)
 
-    def _trial(self, method: str, varied: Mapping[str, Any], rest: Mapping[str, str], seed: int) -> TrialConfig:
+    def _trial(self, method: str, varied: Mapping[str, Any], rest: Mapping[str, str]) -> TrialConfig:
+        """A cell's training with seed 0."""
         spec = {**self.settings, **varied}
-        trial = config.resolve(self.dataset, method, seed=seed, preset=self.preset, spec=spec, overrides=rest)
-        return trial.canonical()
+        return config.resolve(self.dataset, method, preset=self.preset, spec=spec, overrides=rest).canonical()
 
 
 def names() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,9 @@ from harness import protocol
 from harness import workspace as workspaces
 from harness.plan import Estimate, Planned, to_dict
 from harness.spec import SweepSpec
+from harness.trials import TrialState
 
+MOST_IN_TABLE = 1_000  # trainings; laying out a table of ten times as many takes longer than all else
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "unfinished": "yellow", "missing": "dim"}
 
 
@@ -78,7 +81,7 @@ def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:
 def plan(out: Console, spec: SweepSpec, planned: Sequence[Planned], guess: Estimate, as_json: bool) -> None:
     """The distinct trainings with the cells they fill, and the estimate."""
     if as_json:
-        out.print_json(json.dumps(to_dict(spec, planned, guess)))
+        print_json(out, to_dict(spec, planned, guess))
         return
     out.print(_table(planned))
     done = sum(entry.state.state == "done" for entry in planned)
@@ -91,20 +94,43 @@ def status(out: Console, spec: SweepSpec, planned: Sequence[Planned], as_json: b
     """Cell by cell. 1 while anything is missing."""
     complete = all(entry.state.state == "done" for entry in planned)
     if as_json:
-        out.print_json(json.dumps(to_dict(spec, planned, Estimate(None, "", "not asked for"))))
+        print_json(out, to_dict(spec, planned, Estimate(None, "", "not asked for")))
         return 0 if complete else 1
     states = {entry.trial.trial_id: entry.state for entry in planned}
-    table = Table("cell", *(f"seed {seed}" for seed in range(spec.seeds)))
-    for cell in spec.cells():
-        shown = [states[trial.trial_id] for trial in cell.trials]
-        marks = [f"[{COLOURS[entry.state]}]{entry.state}[/] {escape(_progress(entry))}".strip() for entry in shown]
-        table.add_row(escape(cell.label), *marks)
-    out.print(table)
-    counts = {state: sum(entry.state.state == state for entry in planned) for state in COLOURS}
-    out.print(
-        ", ".join(f"{count} {state}" for state, count in counts.items() if count) + f" of {len(planned)} trainings"
-    )
+    cells = [(cell.label, [states[trial.trial_id] for trial in cell.trials]) for cell in spec.cells()]
+    if len(cells) * spec.seeds > MOST_IN_TABLE:
+        for label, shown in cells:
+            if any(state.state != "done" for state in shown):
+                out.out(f"{label}: {_counted(shown)}", highlight=False)
+        whole = sum(all(state.state == "done" for state in shown) for _, shown in cells)
+        out.print(f"{whole} of {len(cells)} cells are done; those that are not stand above.")
+    else:
+        out.print(_states_table(cells, spec.seeds))
+    out.print(f"{_counted([entry.state for entry in planned])} of {len(planned)} trainings")
     return 0 if complete else 1
+
+
+def _states_table(cells: Sequence[tuple[str, Sequence[TrialState]]], seeds: int) -> Table:
+    """A row per cell, a column per seed."""
+    table = Table("cell", *(f"seed {seed}" for seed in range(seeds)))
+    for label, shown in cells:
+        marks = [f"[{COLOURS[entry.state]}]{entry.state}[/] {escape(_progress(entry))}".strip() for entry in shown]
+        table.add_row(escape(label), *marks)
+    return table
+
+
+def _counted(shown: Sequence[TrialState]) -> str:
+    """In the order of COLOURS, such as "7 done, 3 missing"."""
+    counts = collections.Counter(entry.state for entry in shown)
+    return ", ".join(f"{counts[state]} {state}" for state in COLOURS if counts[state])
+
+
+def print_json(out: Console, content: Any) -> None:
+    """JSON, coloured where somebody looks at it: colouring megabytes takes minutes."""
+    if out.is_terminal:
+        out.print_json(json.dumps(content))
+    else:
+        out.out(json.dumps(content, indent=2, ensure_ascii=False), highlight=False)
 
 
 def clean(out: Console, spec: SweepSpec, workspace: Path, yes: bool) -> None:

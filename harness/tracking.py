@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import datasets, files, provenance, trials
 from harness import workspace as workspaces
-from harness.spec import SweepSpec
+from harness.workspace import Named
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,13 +41,13 @@ def problem(uri: str, error: Exception) -> str:
     return public(f"{uri}: {type(error).__name__}: {lines[0]}")
 
 
-def unrecorded(workspace: Path, spec: SweepSpec, uri: str, ids: list[str]) -> list[str]:
+def unrecorded(workspace: Path, spec: Named, uri: str, ids: list[str]) -> list[str]:
     """The finished trials that this MLflow has not been given yet, by the sweep's own notes: MLflow is not asked."""
     known = set(_notes(workspace, spec, uri).get("trials", []))
     return [trial for trial in ids if trial not in known]
 
 
-def has_run(workspace: Path, spec: SweepSpec, uri: str) -> bool:
+def has_run(workspace: Path, spec: Named, uri: str) -> bool:
     """Whether this MLflow has a run of the sweep, by the sweep's own notes."""
     return "parent" in _notes(workspace, spec, uri)
 
@@ -68,13 +68,13 @@ class Runs:
         return f"{server}/#/experiments/{self.experiment}/runs/{self.ids[trial_id]}"
 
 
-def runs(workspace: Path, spec: SweepSpec, uri: str) -> Runs:
+def runs(workspace: Path, spec: Named, uri: str) -> Runs:
     """The trials' runs in this MLflow, which is not asked."""
     noted = _notes(workspace, spec, uri)
     return Runs(noted.get("runs", {}), noted.get("experiment"), public(uri))
 
 
-def _notes(workspace: Path, spec: SweepSpec, uri: str) -> dict[str, Any]:
+def _notes(workspace: Path, spec: Named, uri: str) -> dict[str, Any]:
     """What the sweep noted about one MLflow: the trials it was given, their runs in it, and the sweep's."""
     path = workspaces.sweep_folder(workspace, spec) / "recorded.json"
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
@@ -86,9 +86,9 @@ def _notes(workspace: Path, spec: SweepSpec, uri: str) -> dict[str, Any]:
 
 
 class Recorder:
-    """Writes the trials of one sweep into one MLflow."""
+    """Writes the trials of one sweep, or of none, into one MLflow."""
 
-    def __init__(self, workspace: Path, spec: SweepSpec, uri: str):
+    def __init__(self, workspace: Path, spec: Named, uri: str):
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # its own default waits minutes for a dead server
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
@@ -185,7 +185,7 @@ class Recorder:
 class Mirror:
     """Hands finished trials to MLflow in a thread of its own, so that training never waits for it."""
 
-    def __init__(self, workspace: Path, spec: SweepSpec, uri: str):
+    def __init__(self, workspace: Path, spec: Named, uri: str):
         self.workspace, self.spec, self.uri = workspace, spec, uri
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow")
         self.recorder: Recorder | None = None

@@ -10,7 +10,10 @@ lease.json        who is training it now
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +27,11 @@ from harness.errors import UsageError
 CONFIG, METRICS, RESULT, FAILURE = "config.json", "metrics.jsonl", "result.json", "failure.json"
 CHECKPOINT, ENCODER, FEATURES = "checkpoint.pt", "encoder.pt", "features.npz"
 ENVIRONMENT, PROGRESS = "environment.json", "progress.json"
+RESULT_PARTS = dict.fromkeys(("trial_id", "epochs", "seconds", "train_images", "metrics")).keys()  # that it must have
+_BEGINNING = re.compile(  # of a result.json as `harness.training` writes it
+    rb'\A\{\s*"trial_id": "[^"\\\x00]+",\s*"epochs": (\d+),\s*"seconds": [0-9.e+-]+,\s*"train_images": \d+,'
+)
+_END = b"\n ]\n}\n"  # of its metric lines, which come last
 OUT_OF_MEMORY = "out of GPU memory"  # the kind of a failure that a larger share of a GPU can mend
 
 
@@ -86,16 +94,21 @@ class TrialState:
     note: str = ""
 
 
-def state(path: Path) -> TrialState:
-    """How far the trial in this directory is. A damaged file makes it "unfinished"; the next run sets the file aside."""
-    if not path.is_dir():
+def state(path: Path, *, glance: bool = False) -> TrialState:
+    """How far the trial in this directory is. A damaged file makes it "unfinished"; the next run sets the file aside.
+
+    At a `glance` only a result's beginning and end are looked at, which is blind to damage between them: for commands that
+    change nothing, or that parse the result afterwards. A tenth of the time for 200 epochs.
+    """
+    if not os.path.isdir(path):
         return TrialState("missing")
     try:
-        if (path / RESULT).is_file():
+        epochs = _finished_epochs(path, glance)
+        if epochs is not None:
             for name in (CONFIG, ENVIRONMENT):  # a report needs them; the next run sets a damaged one aside
-                if (path / name).is_file():
+                with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                     read_json(path / name)
-            return TrialState("done", int(read_result(path)["epochs"]))
+            return TrialState("done", epochs)
         progress = read_json(path / PROGRESS) if (path / PROGRESS).is_file() else {}
         epoch = int(progress.get("epoch", 0))
         if lease.holder(path):
@@ -106,6 +119,20 @@ def state(path: Path) -> TrialState:
         return TrialState("unfinished", 0, str(error).replace(f"{path}/", ""))
     started = (path / CHECKPOINT).is_file() or (path / METRICS).is_file()
     return TrialState("unfinished", epoch) if started else TrialState("missing")
+
+
+def _finished_epochs(path: Path, glance: bool) -> int | None:
+    """Epochs of a finished trial; None for one that is not. Raises DamagedFile."""
+    try:
+        with open(path / RESULT, "rb") as stream:
+            if glance:
+                beginning = _BEGINNING.match(stream.read(256))
+                stream.seek(max(0, os.fstat(stream.fileno()).st_size - len(_END)))
+                if beginning and stream.read() == _END:
+                    return int(beginning[1])
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+    return int(read_result(path)["epochs"])
 
 
 def prepare(path: Path, trial: TrialConfig) -> list[str]:
@@ -154,7 +181,7 @@ def read_config(path: Path) -> TrialConfig:
 def read_result(path: Path) -> dict[str, Any]:
     """`result.json` of a finished trial. Raises DamagedFile naming it where a part is missing."""
     content = read_json(path / RESULT)
-    for name in ("trial_id", "epochs", "seconds", "train_images", "metrics"):
+    for name in RESULT_PARTS:
         if name not in content:
             raise DamagedFile(f"{path / RESULT} is damaged: it has no {name}")
     return content

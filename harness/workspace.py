@@ -10,10 +10,36 @@ import os
 import shutil
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from harness import files, trials
 from harness.spec import SweepSpec
+
+
+class Named(Protocol):
+    """What a folder and a record in MLflow are of: a SweepSpec, or what is known of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def slug(self) -> str: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class SavedSweep:
+    """A sweep as its workspace remembers it."""
+
+    name: str
+    slug: str
+    spec: dict[str, Any]
+    trials: tuple[str, ...]  # ids
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved spec, as it was saved."""
+        return self.spec
 
 
 def locate(given: Path | None) -> Path:
@@ -21,7 +47,7 @@ def locate(given: Path | None) -> Path:
     return (given or Path(os.environ.get("HARNESS_WORKSPACE", "workspace"))).resolve()
 
 
-def sweep_folder(workspace: Path, spec: SweepSpec) -> Path:
+def sweep_folder(workspace: Path, spec: Named) -> Path:
     """What is kept of this sweep beside its trials."""
     return workspace / "sweeps" / spec.slug
 
@@ -35,6 +61,19 @@ def save_spec(workspace: Path, spec: SweepSpec) -> None:
     """Keep the resolved spec with the sweep."""
     content = {"saved": time.time(), "spec": spec.to_dict(), "trials": [trial.trial_id for trial in spec.trials()]}
     files.write_json(sweep_folder(workspace, spec) / "sweep.json", content)
+
+
+def saved_sweeps(workspace: Path) -> list[SavedSweep]:
+    """Every sweep that ran in this workspace and whose trials are known."""
+    found = []
+    for path in sorted((workspace / "sweeps").glob("*/sweep.json")):
+        try:
+            content = trials.read_json(path)
+            spec, ids = content["spec"], tuple(content["trials"])
+            found.append(SavedSweep(spec["name"], path.parent.name, spec, ids))
+        except (trials.DamagedFile, KeyError, TypeError):
+            continue  # the sweep writes it again when it runs
+    return found
 
 
 def saved_digest(workspace: Path, spec: SweepSpec) -> str | None:

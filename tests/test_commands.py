@@ -28,6 +28,7 @@ COMMANDS = [
     "export",
     "clean",
     "sync",
+    "collect",
     "bench",
     "doctor",
 ]

@@ -18,12 +18,13 @@ from harness import benchmarks, config, datasets, provenance, resources
 from harness.config import TrialConfig
 from harness.errors import UsageError
 
-PARTS = ("products", "step", "precision", "epoch", "scaling", "recall", "sweep", "decoding")
+PARTS = ("products", "step", "precision", "epoch", "scaling", "recall", "sweep", "decoding", "report")
 PIPELINES = ("torchvision-loader",)
 RECALL_IMAGES = {"cpu": 10_000, "cuda": 50_000}
 EPOCH_STEPS = {"cpu": 4, "cuda": 200}
 RECALL_DIMENSION = 512
 SWEEP_REPEATS = 3
+REPORT_TRAININGS, REPORT_REPEATS = 10_000, 3
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Options:
     repeats: int = 5
     against: str | None = None
     recall_images: int | None = None  # RECALL_IMAGES by default
+    report_trainings: int = REPORT_TRAININGS
 
     def __post_init__(self) -> None:
         for part in self.parts:
@@ -166,6 +168,12 @@ def _decoding(trial: TrialConfig, images: Any, device: Any, options: Options, so
     return decoding.measure(options.repeats)
 
 
+def _report(trial: TrialConfig, images: Any, device: Any, options: Options, so_far: dict[str, Any]) -> dict[str, Any]:
+    from harness.bench import report
+
+    return report.measure(options.report_trainings, min(options.repeats, REPORT_REPEATS))
+
+
 _PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "products": _products,
     "step": _step,
@@ -175,6 +183,7 @@ _PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "recall": _recall,
     "sweep": _sweep,
     "decoding": _decoding,
+    "report": _report,
 }
 
 

@@ -20,6 +20,7 @@ def markdown(result: dict[str, Any]) -> str:
         ("recall", _recall),
         ("sweep", _sweep),
         ("decoding", _decoding),
+        ("report", _report),
     ):
         if name in result:
             sections.append("\n".join(render(result)))
@@ -166,6 +167,16 @@ def _decoding(result: dict[str, Any]) -> list[str]:
         f"{decoding['side']}, {rates['cache']} images/s; decode_jpeg alone {rates['decode_jpeg']}; ratio "
         f"{decoding['ratio']:g}."
     ]
+
+
+def _report(result: dict[str, Any]) -> list[str]:
+    report = result["report"]
+    about = (
+        f"A sweep of {report['trainings']:,} finished trainings ({report['cells']:,} cells, {report['seeds']} seeds, "
+        f"{report['epochs']} epochs with {report['evaluations']} evaluations), {report['bytes'] / 1e6:,.0f} MB on disk"
+    )
+    rows = [[f"`harness {command}`", _spread(seconds)] for command, seconds in report["seconds"].items()]
+    return [about, "", *_table(["command", "seconds"], rows)]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

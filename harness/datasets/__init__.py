@@ -32,6 +32,7 @@ user fetched, and `is_whole(root)` where published files without a known md5 hav
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import os
@@ -118,6 +119,7 @@ def names() -> list[str]:
     return sorted(name.replace("_", "-") for name in resources.modules("datasets"))
 
 
+@functools.cache  # asked for several times a trial
 def load(name: str) -> ModuleType:
     """The dataset's module; an unknown name lists the known ones."""
     if name not in names():

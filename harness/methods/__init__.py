@@ -20,6 +20,7 @@ epoch's metrics tell how far Z is from the fine classes. A method that is not of
 
 from __future__ import annotations
 
+import functools
 import importlib
 from dataclasses import dataclass
 from types import ModuleType
@@ -55,6 +56,7 @@ def names() -> list[str]:
     return resources.modules("methods")
 
 
+@functools.cache  # asked for once a setting and trial
 def load(name: str) -> ModuleType:
     """The method's module; an unknown name lists the known ones."""
     if name not in names():

@@ -8,12 +8,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import compare, files, plan, presets, results, tracking
 from harness import workspace as workspaces
+from harness.plan import Planned
 from harness.report.content import Content
 from harness.spec import SweepSpec
 
@@ -38,48 +40,75 @@ def write(
     output: Path | None = None,
     epoch_rule: str | None = None,
     uri: str | None = None,
+    also: Sequence[Path] = (),
 ) -> Written:
     """Make the whole report in `output` (default: the sweep's folder under reports/ of the workspace).
 
-    The page links the trials' runs in the MLflow at `uri` (default: the workspace's), which is not asked.
+    Trials that only the workspaces `also` have finished are in it, too. The page links the trials' runs in the MLflow at
+    `uri` (default: the workspace's), which is not asked.
     """
     from harness.report import document, facts, figures, page, tables, verify
 
     folder = output or workspaces.report_folder(workspace, spec)
     folder.mkdir(parents=True, exist_ok=True)
-    content = gather(spec, workspace, epoch_rule)
+    planned, read = _read(spec, workspace, also)
+    content = _content(spec, workspace, planned, read, epoch_rule, also)
     made = tables.all_tables(content)
     for table in made.values():
         files.write_text(folder / f"{table.name}.tex", table.latex())
         files.write_text(folder / f"{table.name}.md", table.markdown())
     parts = [part for _, part in sorted((made | figures.draw_all(content, folder)).items())]
-    files.write_text(folder / "results.csv", results.to_csv(content.frame))
+    rows, notes = content.rows()
+    files.write_text(folder / "results.csv", results.to_csv(rows))
     verify.write_cells(list(made.values()), folder / verify.CELLS)
-    known = facts.gather(spec, workspace)
+    known = facts.gather(spec, planned, read.about)
     files.write_json(folder / "provenance.json", known)
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
     files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
     runs = tracking.runs(workspace, spec, uri or tracking.default_uri(workspace))
     files.write_text(folder / "report.html", page.render(content, parts, known, folder, runs))
-    notes = _compile(folder)
+    notes += _compile(folder)
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
 
 
-def check(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_rule: str | None = None) -> Verified:
+def check(
+    spec: SweepSpec,
+    workspace: Path,
+    output: Path | None = None,
+    epoch_rule: str | None = None,
+    also: Sequence[Path] = (),
+) -> Verified:
     """Hold a written report against the trial directories."""
     from harness.report import verify
 
-    return verify.verify(gather(spec, workspace, epoch_rule), output or workspaces.report_folder(workspace, spec))
+    content = gather(spec, workspace, epoch_rule, also)
+    return verify.verify(content, output or workspaces.report_folder(workspace, spec))
 
 
-def gather(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None) -> Content:
+def gather(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None, also: Sequence[Path] = ()) -> Content:
     """Everything that tables and figures need."""
-    planned = plan.plan(spec, workspace)
-    directories = {entry.trial.trial_id: entry.directory for entry in planned if entry.state.state == "done"}
-    frame = results.load([entry.directory for entry in planned])
+    planned, read = _read(spec, workspace, also)
+    return _content(spec, workspace, planned, read, epoch_rule, also)
+
+
+def _read(spec: SweepSpec, workspace: Path, also: Sequence[Path]) -> tuple[list[Planned], results.Read]:
+    """The sweep's trainings, and the finished ones' evaluated epochs."""
+    planned = plan.plan(spec, workspace, also, glance=True)
+    return planned, results.read([entry.directory for entry in planned], every_epoch=False)
+
+
+def _content(
+    spec: SweepSpec,
+    workspace: Path,
+    planned: Sequence[Planned],
+    read: results.Read,
+    epoch_rule: str | None,
+    also: Sequence[Path],
+) -> Content:
+    directories = {entry.trial.trial_id: entry.directory for entry in planned if entry.directory in read.about}
     rule = epoch_rule or presets.epoch_rule(spec.preset)
-    compared = compare.from_frame(spec, frame, workspace, rule)
-    return Content(spec, compared, frame, directories, len(planned))
+    compared = compare.from_frame(spec, read.frame, workspace, rule, also)
+    return Content(spec, compared, read.frame, directories, len(planned))
 
 
 def record(spec: SweepSpec, workspace: Path, folder: Path, uri: str | None) -> str | None:

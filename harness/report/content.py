@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RECALL_AT = (1, 2, 5, 10)
+MOST_ROWS = 1_000_000  # of results.csv; a million take some ten seconds to write
 RECALLS = METRICS
 ORDER = (
     "selfcon",
@@ -113,6 +114,20 @@ class Content:
         names = {trials.within_metric(k, group): k for k in RECALL_AT}
         found = results.summaries(self.frame, self.spec, tuple(names), self.comparison.epoch_rule)
         return {(summary.cell.label, names[summary.metric]): summary for summary in found}
+
+    def rows(self) -> tuple[pd.DataFrame, list[str]]:
+        """What results.csv has: every evaluated epoch or, where that is too much, those that count, and a note on it."""
+        import pandas as pd
+
+        if len(self.frame) <= MOST_ROWS:
+            return self.frame, []
+        rules = dict.fromkeys(("final", "last-evaluation", self.comparison.epoch_rule))
+        shown = pd.concat([results.at_epoch(self.frame, rule) for rule in rules])
+        shown = shown[~shown.index.duplicated()].sort_index()
+        return shown, [
+            f"results.csv has the evaluations that reports go by ({', '.join(rules)}), {len(shown):,} rows: all of them would "
+            f"be {len(self.frame):,}. harness.results.load has all."
+        ]
 
     def find(self, cell: Cell, metric: str) -> Compared:
         """The comparison of one cell and metric."""

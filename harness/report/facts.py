@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import datasets, protocol, provenance, trials
-from harness.errors import UsageError
+from harness import datasets, protocol, provenance
+from harness.plan import Planned
 from harness.spec import SweepSpec
 
 _OF_A_TRIAL = (
@@ -25,9 +26,9 @@ _OF_A_TRIAL = (
 )
 
 
-def gather(spec: SweepSpec, workspace: Path) -> dict[str, Any]:
-    """Code, data, settings and hardware behind a sweep, and each of its trials."""
-    entries = [_trial(trials.directory(workspace, trial), trial.trial_id) for trial in spec.trials()]
+def gather(spec: SweepSpec, planned: Sequence[Planned], about: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
+    """Code, data, settings and hardware behind a sweep, and each of its trials; `about` is that of `harness.results.read`."""
+    entries = [_trial(entry, about.get(entry.directory)) for entry in planned]
     finished = [entry for entry in entries if entry["state"] == "done"]
     gpu_seconds = [entry["seconds"] for entry in finished if entry["device_type"] == "cuda"]
     return {
@@ -54,24 +55,19 @@ def _data(spec: SweepSpec) -> dict[str, Any]:
     return {"name": spec.dataset, "source": module.source, "published_digest": module.digest, "warning": warning}
 
 
-def _trial(directory: Path, trial_id: str) -> dict[str, Any]:
-    state = trials.state(directory)
+def _trial(planned: Planned, result: Mapping[str, Any] | None) -> dict[str, Any]:
+    """One training: `result` is what a finished one says of itself."""
     found: dict[str, Any] = {
-        "trial_id": trial_id,
-        "state": state.state,
-        "note": state.note,
+        "trial_id": planned.trial.trial_id,
+        "state": planned.state.state,
+        "note": planned.state.note,
         "seconds": None,
         "notes": [],
         "environment": {},
     }
-    if state.state == "done":
-        result = trials.read_json(directory / trials.RESULT)
+    if result is not None:
         found |= {name: result[name] for name in ("seconds", "device_type", "train_images", "test_images", "notes")}
         found |= {name: result[name] for name in ("precision", "speed") if name in result}
-        path = directory / trials.ENVIRONMENT
-        try:
-            known = trials.read_json(path) if path.is_file() else {}
-        except trials.DamagedFile as error:
-            raise UsageError(f"{error}. Remove it: the report goes without it.") from None
+        known = result["environment"]
         found["environment"] = {name: known[name] for name in _OF_A_TRIAL if name in known}
     return found

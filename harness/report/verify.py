@@ -72,7 +72,7 @@ def _trials(content: Content) -> Iterator[str]:
 
 def _frame(content: Content, folder: Path) -> Iterator[str]:
     """results.csv against the trials."""
-    expected = results.to_csv(content.frame).splitlines()
+    expected = results.to_csv(content.rows()[0]).splitlines()
     found = (folder / "results.csv").read_text().splitlines()
     if found != expected:
         known = set(expected)
