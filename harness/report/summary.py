@@ -56,7 +56,7 @@ class Summary:
 
 def of_comparison(comparison: Comparison) -> Summary:
     """Counts and sentences. Cells that are the same training stand beside one published number and count once."""
-    entries = distinct(comparison.verdicts)
+    entries = comparison.verdicts
     counts = count(entries)
     return Summary(
         counts=counts if entries else {},
@@ -65,14 +65,6 @@ def of_comparison(comparison: Comparison) -> Summary:
         remarks=tuple(_remarks(comparison, counts, entries)) if entries else (),
         claims=_claims(comparison),
     )
-
-
-def distinct(entries: Sequence[Compared]) -> list[Compared]:
-    """One entry per training and published number."""
-    found: dict[tuple[str, ...], Compared] = {}
-    for entry in entries:
-        found.setdefault(tuple(trial.trial_id for trial in entry.cell.trials), entry)
-    return list(found.values())
 
 
 def count(entries: Sequence[Compared]) -> dict[str, int]:
@@ -123,7 +115,7 @@ def _reason(verdict: str, entries: Sequence[Compared]) -> str:
 
 
 def _remarks(comparison: Comparison, counts: dict[str, int], entries: Sequence[Compared]) -> list[str]:
-    """What qualifies the verdicts, what prevents others, how much they can tell, and what was counted."""
+    """What qualifies the verdicts, what prevents others, and how much they can tell."""
     found = []
     qualified = [entry for entry in entries if is_qualified(entry)]
     if qualified:
@@ -138,10 +130,6 @@ def _remarks(comparison: Comparison, counts: dict[str, int], entries: Sequence[C
         found.append(f"A verdict needs at least {verdicts.FEWEST_RUNS} runs of a cell.")
     if any(counts[verdict] for verdict in JUDGED):
         found += power.power_sentences(comparison)
-    if len(entries) < len(comparison.verdicts):
-        found.append(
-            f"Cells that are the same training count once: {len(comparison.verdicts)} cells, {len(entries)} numbers."
-        )
     return found
 
 

@@ -90,8 +90,8 @@ def test_cells_of_the_same_training_count_once(full):
     comparison = full.content.comparison
     found = summary.of_comparison(comparison)
     numbers = {(entry.trial_ids, entry.theirs) for entry in comparison.verdicts}
-    assert sum(found.counts.values()) == len(numbers) < len(comparison.verdicts)
-    assert any(f"{len(comparison.verdicts)} cells, {len(numbers)} numbers" in text for text in found.remarks)
+    cells = [entry for entry in comparison.compared if entry.metric == "recall_at_1" and entry.theirs is not None]
+    assert sum(found.counts.values()) == len(numbers) < len(cells)
 
 
 def test_a_sweep_of_unpublished_data_says_so_and_counts_nothing(tmp_path):
@@ -104,7 +104,7 @@ def test_every_judged_number_is_named_under_its_verdict_with_its_difference(full
     comparison = full.content.comparison
     found = summary.of_comparison(comparison).cells
     for verdict in (R, L, H, I):
-        of_it = [entry for entry in summary.distinct(comparison.verdicts) if entry.verdict == verdict]
+        of_it = [entry for entry in comparison.verdicts if entry.verdict == verdict]
         for entry in sorted(of_it, key=lambda entry: -abs(entry.difference))[:10]:
             assert f"{entry.difference:+.2f}".replace("-", "−") in found[verdict]
         assert found[verdict].endswith(f"{len(of_it) - 10} more") == (len(of_it) > 10)
