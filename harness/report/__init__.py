@@ -61,7 +61,7 @@ def write(
     rows, notes = _rows(content)
     files.write_text(folder / "results.csv", rows.to_csv(index=False))
     known = facts.gather(spec, planned, read.about)
-    files.write_json(folder / "provenance.json", known)
+    files.write_text(folder / "provenance.json", facts.text(known))
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
     files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
     files.write_text(folder / "report.html", page.render(content, parts, known, folder))
