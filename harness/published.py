@@ -118,9 +118,8 @@ def cell(
 
     `protocol` narrows it where a method is trained in several ways: `epochs=400, crops="2x224"`.
     """
-    training = canonical(method, weight, temperature)
-    found = [row for row in for_dataset(dataset, metric) if protocol.items() <= row.protocol.items()]
-    found = [row for row in found if canonical(row.method, row.weight, row.temperature) == training]
+    prints = _by_training(dataset, metric).get(canonical(method, weight, temperature), ())
+    found = [row for row in prints if protocol.items() <= row.protocol.items()]
     return sorted(found, key=lambda row: STANDINGS.index(row.standing))
 
 
@@ -138,6 +137,15 @@ def reference(
         listed = "\n".join(f"  {row.reading:g} {metric}, {row.source}, {row.table}, {row.protocol}" for row in rivals)
         raise UsageError(f"{method} on {dataset} is published more than once; narrow it, as in epochs=200:\n{listed}")
     return usable[0] if usable else None
+
+
+@cache
+def _by_training(dataset: str, metric: str) -> dict[tuple[str, Setting, Setting], list[Published]]:
+    """The prints of each training: a large sweep asks for thousands."""
+    found: dict[tuple[str, Setting, Setting], list[Published]] = {}
+    for row in for_dataset(dataset, metric):
+        found.setdefault(canonical(row.method, row.weight, row.temperature), []).append(row)
+    return found
 
 
 @cache

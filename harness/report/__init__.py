@@ -62,7 +62,7 @@ def write(
     files.write_text(folder / "results.csv", results.to_csv(rows))
     verify.write_cells(list(made.values()), folder / verify.CELLS)
     known = facts.gather(spec, planned, read.about)
-    files.write_json(folder / "provenance.json", known)
+    files.write_text(folder / "provenance.json", facts.text(known))
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
     files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
     runs = tracking.runs(workspace, spec, uri or tracking.default_uri(workspace))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,13 @@ def gather(spec: SweepSpec, planned: Sequence[Planned], about: Mapping[Path, Map
         "devices": sorted({entry["environment"].get("device", "unknown") for entry in finished}),
         "trials": entries,
     }
+
+
+def text(known: dict[str, Any]) -> str:
+    """What was gathered as provenance.json: a line per trial, which is quick to write and to search."""
+    before = json.dumps(known | {"trials": []}, indent=1, allow_nan=False).removesuffix("[]\n}")
+    lines = ",\n".join(f"  {json.dumps(entry, allow_nan=False)}" for entry in known["trials"])
+    return f"{before}[\n{lines}\n ]\n}}\n"
 
 
 def _data(spec: SweepSpec) -> dict[str, Any]:
