@@ -28,14 +28,17 @@ def test_the_frame_has_a_row_per_trial_metric_and_epoch(tmp_path):
     builders.finished_trial(tmp_path, trial, {2: 0.25, 4: 0.5, 5: 0.625})
     frame = results.load(tmp_path)
     assert tuple(frame.columns) == results.COLUMNS
-    assert len(frame) == 5 * 2 + 3 * 10  # loss and rate of every epoch, ten recalls of the evaluated ones
+    assert (
+        len(frame) == 5 * 4 + 3 * 10
+    )  # loss, rate and two of the relations of every epoch, ten recalls of the evaluated ones
     about = frame[["trial_id", "dataset", "method", "weight", "temperature", "seed"]].drop_duplicates()
     assert about.values.tolist() == [[trial.trial_id, "digits", "maskcon", 0.5, 0.0, 1]]
     recall = frame[frame["metric"] == "recall_at_1"]
     assert recall[["epoch", "value", "final"]].values.tolist() == [[2, 0.25, False], [4, 0.5, False], [5, 0.625, True]]
     assert not frame.duplicated(["trial_id", "metric", "epoch"]).any()
     within = {f"recall_at_{k}_within_loops" for k in (1, 2, 5, 10)}
-    assert set(frame["metric"]) == {"loss", "lr", *(f"recall_at_{k}" for k in (1, 2, 5, 10, 50, 100)), *within}
+    recalls = {f"recall_at_{k}" for k in (1, 2, 5, 10, 50, 100)}
+    assert set(frame["metric"]) == {"loss", "lr", "relation_error", "fine_mass", *recalls, *within}
     assert frame["final"].dtype == bool
 
 
