@@ -6,6 +6,9 @@ at every epoch, which depend on the seed alone, with the bank and the key encode
 
 Training is the same bit for bit with and without: the views have a random stream of their own, nothing enters the bank, and
 the key encoder's BatchNorm statistics are put back. Fine labels of training images are used here, and reach no loss.
+
+Cost: a key forward pass of ANCHORS images and Z, whatever the size of the epoch. On one core, 73 ms beside 5.2 s for 4,096
+images of CIFAR-100 with the small encoder (1.4 %), 10 ms beside 213 ms for the digits (5 %: an epoch has 1,280 of them).
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ def build_diagnosis(trial: TrialConfig, data: TrialData, learner: nn.Module) -> 
 
 
 class Diagnosis:
-    """The anchors' views, as grey levels; made once, gathered from the photographs once."""
+    """The anchors' views, as grey levels on the device (38 MB at 224 pixels); photographs are read for them once."""
 
     def __init__(self, trial: TrialConfig, data: TrialData, learner: Any):
         self.data, self.learner = data, learner
