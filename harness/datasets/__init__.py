@@ -362,8 +362,15 @@ def _state(file: DataFile, path: Path) -> FileState:
     return FileState(file, path, "intact" if md5 == file.md5 else "differs", md5)
 
 
+def within_limit(count: int, limit: int | None) -> np.ndarray:
+    """Which of so many images a limit keeps, ascending: a fixed random part, the same whatever the trial's seed."""
+    import numpy as np
+
+    return np.sort(np.random.default_rng(0).permutation(count)[:limit])
+
+
 def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -> ImageData:
-    """A fixed random part of the images, in their order; the same whatever the trial's seed."""
+    """The images within the limits, in their order."""
     import numpy as np
 
     changes: dict[str, Any] = {}
@@ -371,7 +378,7 @@ def _limited(data: ImageData, train_limit: int | None, test_limit: int | None) -
         count = len(getattr(data, f"{split}_fine"))
         if limit is None or limit >= count:
             continue
-        kept = np.sort(np.random.default_rng(0).permutation(count)[:limit])
+        kept = within_limit(count, limit)
         images = getattr(data, f"{split}_images")
         changes[f"{split}_images"] = images[kept] if isinstance(images, np.ndarray) else images.take(kept)
         for part in ("fine", "coarse"):

@@ -43,14 +43,15 @@ def write(spec: SweepSpec, workspace: Path, output: Path | None = None, epoch_ru
     for table in made.values():
         files.write_text(folder / f"{table.name}.tex", table.latex())
         files.write_text(folder / f"{table.name}.md", table.markdown())
-    parts = [part for _, part in sorted((made | figures.draw_all(content, folder)).items())]
+    drawn, not_drawn = figures.draw_all(content, folder)
+    parts = [part for _, part in sorted((made | drawn).items())]
     files.write_text(folder / "results.csv", content.frame.to_csv(index=False))
     known = facts.gather(spec, workspace)
     files.write_json(folder / "provenance.json", known)
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
     files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
     files.write_text(folder / "report.html", page.render(content, parts, known, folder))
-    notes = _compile(folder)
+    notes = [*not_drawn, *_compile(folder)]
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import protocol
 from harness.compare import METRICS, PRIMARY, Compared, Comparison
@@ -135,6 +135,16 @@ class Content:
     @functools.cached_property
     def _titles(self) -> dict[str, str]:
         return protocol.cell_titles(self.spec)
+
+    @functools.cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns, made once: a figure and its caption are of the same numbers, and some take seconds."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     def runs(self) -> str:
         """How many runs stand behind the numbers: "n = 3 runs", "n = 1–3 runs"."""
