@@ -168,4 +168,5 @@ class Content:
 
     def small_print(self) -> str:
         """What a reader must know who sees nothing but this table."""
-        return " ".join(text for text in (protocol.reduced(self.spec), protocol.other_data(self.spec)) if text)
+        make = (protocol.reduced, protocol.other_data)
+        return self.once("small print", lambda: " ".join(filter(None, (sentence(self.spec) for sentence in make))))

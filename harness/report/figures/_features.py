@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Stored:
     """The features of a method's trial: of its chosen cell, at the lowest seed that has finished."""
 
+    method: str
     title: str  # with w and τ
     trial: TrialConfig
     path: Path
@@ -62,7 +63,7 @@ def stored(content: Content, methods: Sequence[str]) -> list[Stored]:
         path = content.directories[trial_id] / trials.FEATURES
         if path.is_file() and all(one.trial.trial_id != trial_id for one in found):
             trial = next(trial for trial in entry.cell.trials if trial.trial_id == trial_id)
-            found.append(Stored(_style.named(content, entry.cell), trial, path))
+            found.append(Stored(method, _style.named(content, entry.cell), trial, path))
     return [one for one in found if _of_the_same_images(one, found[0])]
 
 
@@ -74,11 +75,23 @@ def test_images(content: Content, trial: TrialConfig) -> TestImages:
         raise NotDrawn(str(error)) from None
 
 
+def directions(features: np.ndarray) -> np.ndarray:
+    """Features of length 1, so that products are cosines; a zero one stays."""
+    import numpy as np
+
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+
+
+def collapsed(features: np.ndarray) -> bool:
+    """Whether the encoder says the same of all images."""
+    return bool((features.max(axis=0) - features.min(axis=0)).max() < 1e-4)
+
+
 def _images(trial: TrialConfig) -> TestImages:
     if datasets.of_photographs(trial.dataset):
         return _photographs(trial)
     data = datasets.read(trial)
-    images = data.test_images
+    images: Any = data.test_images
     names = data.test_fine_names or data.fine_names
 
     def picture(index: int) -> Any:

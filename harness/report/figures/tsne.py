@@ -60,7 +60,7 @@ def draw(content: Content, axes: Any) -> None:
     for panel, method in zip(axes.ravel(), _methods(content), strict=False):
         panel.set_visible(True)
         panel.set_title(method.title, fontsize=9)
-        points = _embedded(method.features()[chosen.rows])
+        points = _embedded(_features_of(content, method))
         if points is None:
             panel.text(0.5, 0.5, "collapsed: all features\nare the same", transform=panel.transAxes, ha="center")
             continue
@@ -82,8 +82,8 @@ def caption(content: Content) -> str:
         which, drawn = f"{len(chosen.names)} fine classes", "classes drawn by lot, at most 10"
     return (
         f"t-SNE of the encoder's test features on {content.spec.title}: the same {len(chosen.rows)} images of {which} "
-        f"in every panel ({drawn}; at most {PER_CLASS} images of each; seed {SEED}). Each method at its cell ({content.rule}), its "
-        f"lowest finished seed. Perplexity {PERPLEXITY}, seed {SEED}, {STEPS} steps, started from the principal components; "
+        f"in every panel ({drawn}; at most {PER_CLASS} images of each; seed {SEED}). Each method at its cell ({content.rule}), "
+        f"its lowest finished seed. Perplexity {PERPLEXITY}, seed {SEED}, {STEPS} steps from the principal components; "
         "distances between far groups mean little."
     )
 
@@ -92,7 +92,7 @@ def alternative(content: Content) -> str:
     """What a picture of points cannot be put into: how often the nearest of the shown images is of the same class."""
     chosen, said = _chosen(content), []
     for method in _methods(content):
-        share = 100 * _nearest_of_same_class(method.features()[chosen.rows], chosen.fine)
+        share = 100 * _nearest_of_same_class(_features_of(content, method), chosen.fine)
         said.append(f"{method.title} {share:.0f} %")
     return (
         f"t-SNE of {len(chosen.rows)} test images. Share of them whose nearest other one, by cosine of the features, is of the "
@@ -108,6 +108,11 @@ def _chosen(content: Content) -> Chosen:
     return content.once("t-SNE images", lambda: _choose(content, _methods(content)[0]))
 
 
+def _features_of(content: Content, method: Stored) -> np.ndarray:
+    """Of the images shown."""
+    return content.once(f"t-SNE features of {method.trial.trial_id}", lambda: method.features()[_chosen(content).rows])
+
+
 def _choose(content: Content, method: Stored) -> Chosen:
     """Classes by lot: whole coarse classes where these are known; then images by lot within each."""
     import numpy as np
@@ -115,10 +120,11 @@ def _choose(content: Content, method: Stored) -> Chosen:
     labels, draw = method.labels(), np.random.default_rng(SEED)
     images = _images(content, method)
     coarse = images.coarse if images is not None else None
+    groups: dict[int, str] = {}
     if coarse is None:
-        classes, groups = draw.permutation(np.unique(labels))[:CLASSES].tolist(), {}
+        classes = draw.permutation(np.unique(labels))[:CLASSES].tolist()
     else:
-        classes, groups = [], {}
+        classes = []
         for group in draw.permutation(np.unique(coarse)).tolist():
             members = np.unique(labels[coarse == group]).tolist()
             if not classes or len(classes) + len(members) <= CLASSES:
@@ -156,8 +162,8 @@ def _looks(chosen: Chosen) -> dict[int, dict[str, Any]]:
             "color": colour,
             "marker": _style.MARKERS[place % len(_style.MARKERS)],
             "markerfacecolor": "white" if hollow else colour,
-            "markersize": 3.5,
-            "markeredgewidth": 0.8,
+            "markersize": 4,
+            "markeredgewidth": 0.7,
             "linestyle": "",
         }
     return looks
@@ -170,12 +176,10 @@ def _label(chosen: Chosen, label: int) -> str:
 
 def _embedded(features: np.ndarray) -> np.ndarray | None:
     """(n, 2), by cosine; None where all features are the same. 500 × 512 take 1 s."""
-    import numpy as np
     from sklearn.manifold import TSNE
 
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    directions = features / np.maximum(lengths, 1e-12)
-    if not np.isfinite(directions).all() or np.ptp(directions, axis=0).max() < 1e-4:
+    directions = _features.directions(features)
+    if _features.collapsed(directions):
         return None
     return TSNE(perplexity=PERPLEXITY, init="pca", random_state=SEED, max_iter=STEPS).fit_transform(directions)
 
@@ -183,7 +187,7 @@ def _embedded(features: np.ndarray) -> np.ndarray | None:
 def _nearest_of_same_class(features: np.ndarray, labels: np.ndarray) -> float:
     import numpy as np
 
-    directions = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    directions = _features.directions(features)
     similarity = directions @ directions.T
     np.fill_diagonal(similarity, -np.inf)
     return float((labels[similarity.argmax(axis=1)] == labels).mean())
