@@ -83,10 +83,15 @@ def _save(module, content: Content, path: Path) -> None:  # type: ignore[no-unty
 
 
 def _lighten(path: Path) -> None:
-    """A large PNG, as one with photographs is, in 256 colours of its own."""
-    if path.stat().st_size <= LARGEST_PNG:
-        return
+    """A large PNG, as one with photographs is, in 256 colours of its own, and smaller until it is light enough."""
     from PIL import Image
 
+    if path.stat().st_size <= LARGEST_PNG:
+        return
     with Image.open(path) as image:
-        image.convert("RGB").quantize(256).save(path, optimize=True)
+        whole = image.convert("RGB")
+    for scale in (1.0, 0.8, 0.6, 0.4):
+        side = (int(scale * whole.width), int(scale * whole.height))
+        whole.resize(side, Image.Resampling.LANCZOS).quantize(256).save(path, optimize=True)
+        if path.stat().st_size <= LARGEST_PNG:
+            return

@@ -115,7 +115,7 @@ def _photographs(trial: TrialConfig) -> TestImages:
     )
 
 
-def _thumbnail(path: Path, side: int = 128) -> Any:
+def _thumbnail(path: Path, side: int = 96) -> Any:
     """(H, W, 3), the longer side at most `side`."""
     import numpy as np
     from PIL import Image

@@ -51,7 +51,12 @@ def draw(content: Content, axes: Any) -> None:
     left, right = axes.ravel()
     lines = []
     for curve in curves:
-        look = looks[curve.method] | {"markersize": 3.5, "linewidth": 1.4, "label": curve.label}
+        look = looks[curve.method] | {
+            "markersize": 3.5,
+            "linewidth": 1.4,
+            "label": curve.label,
+            "markevery": max(1, len(curve.epochs) // 12),
+        }
         lines += left.plot(curve.epochs, curve.mean, **look)
         passed = [hours * 3600 / seconds for hours in curve.hours]
         right.plot(passed, curve.mean, **look)

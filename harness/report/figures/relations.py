@@ -56,7 +56,8 @@ def draw(content: Content, axes: Any) -> None:
     for column, metric in enumerate(_metrics(content)):
         upper, lower = axes[0, column], axes[1, column]
         for method, (epochs, mean) in _over_epochs(content, metric).items():
-            upper.plot(epochs, mean, **looks[method] | {"markersize": 3, "linewidth": 1.4})
+            every = max(1, len(epochs) // 8)
+            upper.plot(epochs, mean, **looks[method] | {"markersize": 4, "linewidth": 1.4, "markevery": every})
         upper.set_xlabel("epoch")
         upper.set_ylabel(METRICS[metric])
         upper.locator_params(axis="x", integer=True)
@@ -67,6 +68,7 @@ def draw(content: Content, axes: Any) -> None:
             f"{METRICS[metric]}, at {'the end' if content.comparison.epoch_rule == 'final' else 'that epoch'}"
         )
         lower.set_ylabel("Recall@1, %")
+        lower.locator_params(axis="x", nbins=6)
         lower.set_title(_said(content, metric), fontsize=9)
     _style.plain(axes.ravel())
     handles = [Line2D([], [], label=content.method_titles[method], **looks[method]) for method in _methods(content)]
@@ -81,8 +83,8 @@ def caption(content: Content) -> str:
         f"({content.rule}), mean over seeds. Below: a point per training, mean over seeds at {content.epoch_rule}, against its "
         "Recall@1; cells that are the same training count once. "
         f"Rank correlation with Recall@1 as seen here: {'; '.join(seen)}. "
-        "It is an association over the cells of this sweep and shows no cause. Fine labels are used for this diagnosis only, "
-        "not for training (but by SupFINE)."
+        "It is an association over the cells of this sweep and shows no cause; methods that train on fine labels are shown, "
+        "not counted. For all others fine labels serve this diagnosis only."
     )
 
 
@@ -111,10 +113,11 @@ def rank_correlation(points: list[Point]) -> float | None:
 
 def _said(content: Content, metric: str) -> str:
     points = _points(content, metric)
-    found = rank_correlation(points)
+    counted = [point for point in points if point.cell.trials[0].label_source != "fine"]
+    found = rank_correlation(counted)
     if found is None:
-        return f"no correlation can be given ({len(points)} trainings)"
-    return f"Spearman's ρ = {found:+.2f} over {len(points)} trainings".replace("-", "−")
+        return f"no correlation can be given ({len(counted)} trainings)"
+    return f"Spearman's ρ = {found:+.2f} over {len(counted)} trainings".replace("-", "−")
 
 
 def _metrics(content: Content) -> list[str]:
