@@ -214,7 +214,7 @@ def test_relations_give_the_rank_correlation_over_distinct_trainings(grid):
         }
         rho = stats.spearmanr(*zip(*expected[metric], strict=True)).statistic
         title = axes[1, column].get_title()
-        assert title == f"Spearman's ρ = {rho:+.2f} over {len(entries)} trainings".replace("-", "−")
+        assert title == f"Spearman's rank correlation {rho:+.2f}, {len(entries)} trainings".replace("-", "−")
         assert title in relations.caption(grid)
     assert len(axes[0, 0].lines) == 2, "Grafit and MaskCon: CoIns logged none"
     assert "fine labels serve this diagnosis only" in relations.caption(grid)

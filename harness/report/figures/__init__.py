@@ -92,6 +92,6 @@ def _lighten(path: Path) -> None:
         whole = image.convert("RGB")
     for scale in (1.0, 0.8, 0.6, 0.4):
         side = (int(scale * whole.width), int(scale * whole.height))
-        whole.resize(side, Image.Resampling.LANCZOS).quantize(256).save(path, optimize=True)
+        (whole if scale == 1 else whole.resize(side, Image.Resampling.LANCZOS)).quantize(256).save(path)
         if path.stat().st_size <= LARGEST_PNG:
             return

@@ -117,7 +117,7 @@ def _said(content: Content, metric: str) -> str:
     found = rank_correlation(counted)
     if found is None:
         return f"no correlation can be given ({len(counted)} trainings)"
-    return f"Spearman's ρ = {found:+.2f} over {len(counted)} trainings".replace("-", "−")
+    return f"Spearman's rank correlation {found:+.2f}, {len(counted)} trainings".replace("-", "−")
 
 
 def _metrics(content: Content) -> list[str]:
