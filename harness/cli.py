@@ -164,7 +164,7 @@ def report(
 
     folder, spec = _spec(name, set_, seeds, workspace)
     if verify:
-        sys.exit(terminal.report_verified(out, reports.check(spec, folder, output, epoch, also or ())))
+        sys.exit(terminal.report_verified(out, reports.check(spec, folder, output, epoch, mlflow, also or ())))
     written = reports.write(spec, folder, output, epoch, mlflow, also or ())
     problem = reports.record(spec, folder, written.folder, mlflow)
     terminal.report_written(out, err, written, problem)

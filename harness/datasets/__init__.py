@@ -375,3 +375,8 @@ def _state(file: DataFile, path: Path) -> FileState:
     with path.open("rb") as stream:
         md5 = hashlib.file_digest(stream, "md5").hexdigest()
     return FileState(file, path, "intact" if md5 == file.md5 else "differs", md5)
+
+
+def within_limit(count: int, limit: int | None) -> np.ndarray:
+    """Which of so many images a limit keeps, ascending: a fixed random part, the same whatever the trial's seed."""
+    return _parts.within_limit(count, limit)

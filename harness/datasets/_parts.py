@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 
 
 def limited(data: ImageData, train_limit: int | None, test_limit: int | None) -> ImageData:
-    """A fixed random part of the images, in their order; the same whatever the trial's seed."""
-    import numpy as np
-
+    """The images within the limits, in their order."""
     for split, limit in (("train", train_limit), ("test", test_limit)):
         count = len(getattr(data, f"{split}_fine"))
         if limit is not None and limit < count:
-            kept = np.sort(np.random.default_rng(0).permutation(count)[:limit])
+            kept = within_limit(count, limit)
             data = dataclasses.replace(data, **(_train if split == "train" else _test)(data, kept))
     return data
+
+
+def within_limit(count: int, limit: int | None) -> np.ndarray:
+    """Which of so many images a limit keeps, ascending: a fixed random part, the same whatever the trial's seed."""
+    import numpy as np
+
+    return np.sort(np.random.default_rng(0).permutation(count)[:limit])
 
 
 def held_out_size(fraction: float, size: int, batch_size: int) -> int:

@@ -57,7 +57,8 @@ def write(
     for table in made.values():
         files.write_text(folder / f"{table.name}.tex", table.latex())
         files.write_text(folder / f"{table.name}.md", table.markdown())
-    parts = [part for _, part in sorted((made | figures.draw_all(content, folder)).items())]
+    drawn, not_drawn = figures.draw_all(content, folder)
+    parts = [part for _, part in sorted((made | drawn).items())]
     rows, notes = content.rows()
     files.write_text(folder / "results.csv", results.to_csv(rows))
     verify.write_cells(list(made.values()), folder / verify.CELLS)
@@ -67,7 +68,7 @@ def write(
     files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
     runs = tracking.runs(workspace, spec, uri or tracking.default_uri(workspace))
     files.write_text(folder / "report.html", page.render(content, parts, known, folder, runs))
-    notes += _compile(folder)
+    notes += [*not_drawn, *_compile(folder)]
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
 
 
@@ -76,13 +77,15 @@ def check(
     workspace: Path,
     output: Path | None = None,
     epoch_rule: str | None = None,
+    uri: str | None = None,
     also: Sequence[Path] = (),
 ) -> Verified:
-    """Hold a written report against the trial directories."""
+    """Hold a written report against the trial directories; the same options as `write`."""
     from harness.report import verify
 
     content = gather(spec, workspace, epoch_rule, also)
-    return verify.verify(content, output or workspaces.report_folder(workspace, spec))
+    runs = tracking.runs(workspace, spec, uri or tracking.default_uri(workspace))
+    return verify.verify(content, output or workspaces.report_folder(workspace, spec), runs)
 
 
 def gather(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None, also: Sequence[Path] = ()) -> Content:

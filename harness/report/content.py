@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import datasets, protocol, results, trials
 from harness.compare import METRICS, PRIMARY, Compared, Comparison
@@ -163,6 +163,16 @@ class Content:
     def _titles(self) -> dict[str, str]:
         return protocol.cell_titles(self.spec)
 
+    @functools.cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns, made once: a figure and its caption are of the same numbers, and some take seconds."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
     def runs(self) -> str:
         """How many runs stand behind the numbers: "n = 3 runs", "n = 1–3 runs"."""
         counts = sorted({entry.runs for entry in self.compared if entry.runs})
@@ -185,4 +195,5 @@ class Content:
 
     def small_print(self) -> str:
         """What a reader must know who sees nothing but this table."""
-        return " ".join(text for text in (protocol.reduced(self.spec), protocol.other_data(self.spec)) if text)
+        make = (protocol.reduced, protocol.other_data)
+        return self.once("small print", lambda: " ".join(filter(None, (sentence(self.spec) for sentence in make))))

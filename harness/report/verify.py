@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import files, results, trials
+from harness import files, results, tracking, trials
 from harness.errors import UsageError
-from harness.report import tables
+from harness.report import figures, page, tables
 from harness.report.content import Content
 from harness.report.table import Entry, Table
 
@@ -30,20 +30,21 @@ class Verified:
     wrong: tuple[str, ...]  # each: where, what stands there, what it should be, which trials say so
 
 
-def verify(content: Content, folder: Path) -> Verified:
+def verify(content: Content, folder: Path, runs: tracking.Runs) -> Verified:
     """Check the report in a folder. Raises UsageError where there is none."""
     if not (folder / "report.html").is_file():
         raise UsageError(f"{folder} holds no report: `harness report` writes it, --verify checks it afterwards.")
     made = list(tables.all_tables(content).values())
     wrong = [*_trials(content), *_frame(content, folder)]
-    page = _PageTables.of(folder / "report.html")
+    in_page = _PageTables.of(folder / "report.html")
     for table in made:
-        wrong += _file(folder, f"{table.name}.tex", table, table.latex())
-        wrong += _file(folder, f"{table.name}.md", table, table.markdown())
-        wrong += _page(table, page.get(table.name))
+        wrong += _file(folder / f"{table.name}.tex", table, table.latex())
+        wrong += _file(folder / f"{table.name}.md", table, table.markdown())
+        wrong += _page(table, in_page.get(table.name))
         for whole, text in (("report.md", table.markdown()), ("report.tex", _body(table.latex()))):
             if text not in (folder / whole).read_text():
                 wrong.append(f"{whole}: the table “{table.name}” is not what the trials give")
+    wrong += _rest(content, folder, made, runs)
     numbers = sum(bool(entry.trials) for table in made for row in _rows(table) for entry in row)
     return Verified(numbers, len(made), len(content.directories), tuple(wrong))
 
@@ -81,9 +82,29 @@ def _frame(content: Content, folder: Path) -> Iterator[str]:
         yield f"results.csv: {len(found)} lines, {len(expected)} by the trials{not_theirs}"
 
 
-def _file(folder: Path, name: str, table: Table, expected: str) -> Iterator[str]:
+def _rest(content: Content, folder: Path, made: Sequence[Table], runs: tracking.Runs) -> Iterator[str]:
+    """The page beside its tables: made anew, with the provenance that the report has, it is the same line by line."""
+    parts = {**tables.all_tables(content), **figures.described(content, folder)}
+    known = trials.read_json(folder / "provenance.json")
+    expected = page.render(content, [part for _, part in sorted(parts.items())], known, folder, runs).splitlines()
+    found = (folder / "report.html").read_text().splitlines()
+    in_tables = {line for table in made for line in table.html().splitlines()}
+    for line, right in zip(found, expected, strict=False):
+        if line != right and right not in in_tables:
+            yield f"report.html: “{_short(line, right)}”, by the trials “{_short(right, line)}”"
+    if len(found) != len(expected):
+        yield f"report.html has {len(found)} lines, {len(expected)} by the trials"
+
+
+def _short(line: str, other: str) -> str:
+    """The part of a line around where it begins to differ."""
+    first = next((place for place, pair in enumerate(zip(line, other, strict=False)) if pair[0] != pair[1]), len(other))
+    return line[max(0, first - 30) : first + 50].strip()
+
+
+def _file(path: Path, table: Table, expected: str) -> Iterator[str]:
     """A table's own file: every line that is not the one that the trials give."""
-    path = folder / name
+    name = path.name
     if not path.is_file():
         yield f"{name} is missing"
         return

@@ -1,10 +1,13 @@
-"""The heat map over w and τ: numbers, hatching, words for who cannot see it, nothing cut off."""
+"""The heat map over w and τ: numbers, hatching, outlines, published numbers, words for who cannot see it, nothing cut off."""
 
+import itertools
+import math
 import re
 import subprocess
 
 import pytest
 from matplotlib.figure import Figure
+from scipy import stats
 
 from harness import report, spec
 from harness.report.figures import heatmap
@@ -19,6 +22,15 @@ def drawn(sweep, workspace):
     axes = Figure().subplots()
     heatmap.draw(content, axes)
     return axes, content
+
+
+def outlined(axes):
+    """(column, row) of the outlined squares"""
+    return {
+        (round(patch.get_x() + patch.get_width() / 2), round(patch.get_y() + patch.get_height() / 2))
+        for patch in axes.patches
+        if not patch.get_fill()
+    }
 
 
 def words(path):
@@ -47,7 +59,7 @@ def test_every_trained_cell_has_its_number_and_every_other_is_hatched(tmp_path):
 
 def test_the_full_grid_has_30_numbers_and_no_hatching(full):
     axes, content = drawn(full.spec, full.workspace)
-    assert (len(axes.texts), len(axes.patches)) == (30, 0)
+    assert (len(axes.texts), [patch for patch in axes.patches if patch.get_hatch()]) == (30, [])
     assert "highest 64." in heatmap.alternative(content)
     assert "at w = 1, τ = 0.05" in heatmap.alternative(content)
 
@@ -101,3 +113,69 @@ def test_no_word_of_the_figure_is_cut_off(tmp_path, temperatures):
     found, width = words(tmp_path / "report" / "heatmap.pdf")
     assert "reduced" in [word for word, _, _ in found]
     assert [word for word, left, right in found if left < 0 or right > width] == []
+
+
+def test_outlined_are_the_cells_whose_difference_from_the_best_may_be_none(tmp_path):
+    sweep = builders.small_spec(tmp_path, *GRID, seeds=2)
+    values = {(0.5, 0.05): (0.50, 0.52), (0.5, 0.1): (0.60, 0.61), (1, 0.05): (0.62, 0.64), (1, 0.1): (0.63, 0.64)}
+    for trial in sweep.trials():
+        if trial.method == "maskcon" and (trial.weight, trial.temperature) in values:
+            builders.finished_trial(tmp_path, trial, values[trial.weight, trial.temperature][trial.seed])
+    variances = [(100 * (second - first)) ** 2 / 2 for first, second in values.values()]  # of two values each
+    half = stats.t.ppf(0.975, len(variances)) * math.sqrt(sum(variances) / len(variances))  # √(1/2 + 1/2) = 1
+    alike = {place for place, pair in values.items() if 63.5 - 50 * sum(pair) <= half}
+    assert alike == {(1, 0.05), (1, 0.1), (0.5, 0.1)}, "the example has both kinds"
+    axes, content = drawn(sweep, tmp_path)
+    assert outlined(axes) == {([0.05, 0.1].index(temperature), [1, 0.5].index(weight)) for weight, temperature in alike}
+    assert "pooled over the sweep with 4 degrees of freedom" in heatmap.caption(content)
+    assert "outlined as not to be told from the highest: " in heatmap.alternative(content)
+
+
+def test_without_two_runs_of_a_cell_nothing_is_outlined_and_the_caption_says_why(tmp_path):
+    sweep = builders.small_spec(tmp_path, *GRID, seeds=1)
+    builders.finished_sweep(tmp_path, sweep)
+    axes, content = drawn(sweep, tmp_path)
+    assert outlined(axes) == set()
+    assert "No cell is outlined" in heatmap.caption(content)
+
+
+def test_the_second_panel_has_the_signed_difference_of_each_published_cell(full):
+    content = report.gather(full.spec, full.workspace)
+    assert heatmap.panels(content) == (2, 1)
+    axes = Figure().subplots(2, 1)
+    heatmap.draw(content, axes)
+    shown = {tuple(map(round, text.get_position())): text.get_text() for text in axes[1].texts}
+    expected = {}
+    temperatures, weights = [0, 0.01, 0.05, 0.1, 0.5, math.inf], [1, 0.8, 0.5, 0.2, 0]
+    for row, column in itertools.product(range(5), range(6)):
+        cell = f"maskcon weight={weights[row]:g} temperature={temperatures[column]:g}"
+        found = next(one for one in content.compared if one.cell.label == cell and one.metric == "recall_at_1")
+        if found.theirs is not None:
+            mean = (
+                100
+                * content.frame.query("trial_id in @found.trial_ids and metric == 'recall_at_1' and final").value.mean()
+            )
+            expected[column, row] = f"{mean - found.theirs:+.1f}".replace("-", "−")
+    assert (shown, len(shown)) == (expected, 18)
+    assert sum(patch.get_hatch() == ".." for patch in axes[1].patches) == 12
+    low, high = axes[1].get_images()[0].get_clim()
+    assert low == -high, "0 is in the middle of the colours"
+    assert "18 of 30 cells" in heatmap.caption(content)
+
+
+def test_a_sweep_without_published_numbers_has_one_panel(tmp_path):
+    sweep = builders.small_spec(tmp_path, *GRID, seeds=1)
+    builders.finished_sweep(tmp_path, sweep)
+    content = report.gather(sweep, tmp_path)
+    assert heatmap.panels(content) == (1, 1)
+    assert "published" not in heatmap.caption(content)
+
+
+def test_a_grid_of_one_cell_can_be_drawn(tmp_path):
+    sweep = builders.small_spec(
+        tmp_path, "[[cells]]", 'method = "maskcon"', "weight = [1]", "temperature = [0.1]", seeds=2
+    )
+    builders.finished_sweep(tmp_path, sweep)
+    axes, content = drawn(sweep, tmp_path)
+    assert (len(axes.texts), outlined(axes)) == (1, {(0, 0)})
+    assert not heatmap.needs(content)

@@ -39,13 +39,17 @@ def test_every_table_compiles_by_itself(request, tmp_path, which):
     assert "MaskCon" in text
 
 
+def copy_figures(found, folder):
+    for path in found.written.folder.glob("*.pdf"):
+        (folder / path.name).write_bytes(path.read_bytes())
+
+
 @pytest.mark.parametrize("which", ["full", "partial", "awkward"])
 def test_the_document_compiles_as_it_is(request, tmp_path, which):
     found = request.getfixturevalue(which)
     assert found.written.notes == []
-    for path in [found.written.folder / "report.tex", *found.written.folder.glob("*.pdf")]:
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    text = made.pdf_text(made.pdflatex(tmp_path, (tmp_path / "report.tex").read_text()))
+    copy_figures(found, tmp_path)
+    text = made.pdf_text(made.pdflatex(tmp_path, found.text("report.tex")))
     assert "Where the paper’s text and the released code differ" in text
     assert "Table 3" in text
     assert "Figure 1" in text
@@ -66,8 +70,7 @@ def test_what_is_not_trained_is_said_in_the_document(partial):
 
 
 def test_no_table_is_wider_than_the_page(full, tmp_path):
-    for path in full.written.folder.glob("*.pdf"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy_figures(full, tmp_path)
     made.pdflatex(tmp_path, full.text("report.tex"))
     assert "Overfull \\hbox" not in (tmp_path / "document.log").read_text(errors="replace")
 

@@ -73,8 +73,8 @@ def test_light_and_dark_are_dark_on_light_and_light_on_dark(browser, full):
     assert light > ground + 400
 
 
-def test_every_picture_is_shown_and_has_words(browser, full, tmp_path):
-    drawn = figures.draw_all(full.content, tmp_path)
+def test_every_picture_is_shown_and_has_words(browser, full):
+    drawn = figures.described(full.content, full.written.folder)
     with opened(browser, full.written.page, scripts=False) as (page, _, _):
         assert page.locator("img").count() == len(drawn)
         for figure in drawn.values():

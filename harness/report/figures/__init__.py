@@ -1,15 +1,30 @@
-"""The figures: one file each, found by its name. Each declares `position` and `heading`, and has `needs(content) -> bool`,
-`draw(content, axes)`, `size(content)`, `caption(content)` and `alternative(content)`, the text for who cannot see it."""
+"""The figures: one file each, found by its name.
+
+A figure's file declares `position` and `heading`, and has `needs(content) -> bool`, `size(content)` in inches,
+`draw(content, axes)`, `caption(content)` and `alternative(content)`, the text for who cannot see it. One with several panels
+declares `panels(content) -> (rows, columns)` as well; `axes` is then an array of that shape.
+
+`draw` raises NotDrawn where something optional is not there, such as images on disk: the report goes on without the figure,
+and says why.
+"""
 
 from __future__ import annotations
 
 import importlib
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import resources
 from harness.report.content import Content
+
+DPI = 200
+LARGEST_PNG = 400_000  # bytes; every figure stands inside one HTML page
+
+
+class NotDrawn(Exception):
+    """A figure cannot be drawn, for the reason that the message says."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +37,35 @@ class Figure:
     alternative: str
 
 
-def draw_all(content: Content, folder: Path) -> dict[int, Figure]:
-    """Draw every figure that the sweep has the data for; by its position among tables and figures."""
-    drawn = {}
+def draw_all(content: Content, folder: Path) -> tuple[dict[int, Figure], list[str]]:
+    """Draw every figure that the sweep has the data for: by its position among tables and figures; and which could not be, why.
+
+    A figure of an earlier report that this one does not have is removed.
+    """
+    drawn, notes = {}, []
     for name in resources.modules("report/figures"):
         module = importlib.import_module(f"harness.report.figures.{name}")
-        if module.needs(content):
-            _save(module, content, folder / name)
-            about = (module.heading, module.caption(content), module.alternative(content))
-            drawn[module.position] = Figure(name, *about)
-    return drawn
+        try:
+            if module.needs(content):
+                _save(module, content, folder / name)
+                about = (module.heading, module.caption(content), module.alternative(content))
+                drawn[module.position] = Figure(name, *about)
+                continue
+        except NotDrawn as reason:
+            notes.append(f"The figure “{module.heading}” was not drawn: {reason}")
+        for suffix in (".pdf", ".png"):
+            (folder / name).with_suffix(suffix).unlink(missing_ok=True)
+    return drawn, notes
+
+
+def described(content: Content, folder: Path) -> dict[int, Figure]:
+    """The figures that a report in this folder has, without drawing them again; by position."""
+    found = {}
+    for name in resources.modules("report/figures"):
+        module = importlib.import_module(f"harness.report.figures.{name}")
+        if (folder / name).with_suffix(".png").is_file():
+            found[module.position] = Figure(name, module.heading, module.caption(content), module.alternative(content))
+    return found
 
 
 def _save(module, content: Content, path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -42,8 +76,32 @@ def _save(module, content: Content, path: Path) -> None:  # type: ignore[no-unty
 
     style: Any = {"font.family": "DejaVu Sans", "font.size": 9, "pdf.fonttype": 42, "hatch.linewidth": 0.6}
     with pyplot.rc_context(style):
-        figure, axes = pyplot.subplots(figsize=module.size(content), layout="constrained")
-        module.draw(content, axes)
-        figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
-        figure.savefig(path.with_suffix(".png"), dpi=200)
-        pyplot.close(figure)
+        figure = pyplot.figure(figsize=module.size(content), layout="constrained")
+        try:
+            if hasattr(module, "panels"):
+                module.draw(content, figure.subplots(*module.panels(content), squeeze=False))
+            else:
+                module.draw(content, figure.subplots())
+            letters = int(14 * figure.get_figwidth())  # of 8 points, on one line
+            if content.small_print():
+                figure.suptitle("\n".join(textwrap.wrap(content.small_print(), letters)), fontsize=8)
+            figure.savefig(path.with_suffix(".pdf"), dpi=DPI, metadata={"CreationDate": None})
+            figure.savefig(path.with_suffix(".png"), dpi=DPI)
+        finally:
+            pyplot.close(figure)
+    _lighten(path.with_suffix(".png"))
+
+
+def _lighten(path: Path) -> None:
+    """A large PNG, as one with photographs is, in 256 colours of its own, and smaller until it is light enough."""
+    from PIL import Image
+
+    if path.stat().st_size <= LARGEST_PNG:
+        return
+    with Image.open(path) as image:
+        whole = image.convert("RGB")
+    for scale in (1.0, 0.8, 0.6, 0.4):
+        side = (int(scale * whole.width), int(scale * whole.height))
+        (whole if scale == 1 else whole.resize(side, Image.Resampling.LANCZOS)).quantize(256).save(path)
+        if path.stat().st_size <= LARGEST_PNG:
+            return

@@ -1,17 +1,23 @@
-"""Recall@1 over w and τ (paper Fig. 2): one square per cell, cells not trained yet hatched."""
+"""Recall@1 over w and τ (paper Fig. 2): one square per cell, cells not trained yet hatched, those that cannot be told from the
+best one outlined. Below it, where numbers are published, reproduced − published."""
 
 from __future__ import annotations
 
 import math
-import textwrap
+from collections.abc import Collection
 from typing import Any
 
+from harness import statistics
+from harness.compare import PRIMARY
 from harness.report.content import Content
+from harness.report.figures import _style
 from harness.spec import Cell
 
 position = 20
 heading = "Recall@1 over w and τ"
 METHOD = "maskcon"
+LEVEL = 0.95
+Place = tuple[float, float]  # w, τ
 
 
 def needs(content: Content) -> bool:
@@ -19,64 +25,157 @@ def needs(content: Content) -> bool:
     return len(_grid(content)) > 1
 
 
+def panels(content: Content) -> tuple[int, int]:
+    """The second one only where a number is published."""
+    return (2, 1) if _published(content) else (1, 1)
+
+
 def size(content: Content) -> tuple[float, float]:
     """Inches, so that squares stay squares."""
-    weights, temperatures = _axes(content)
-    return 1.5 + 0.8 * len(temperatures), 1.2 + 0.55 * len(weights)
+    weights, temperatures = _sides(content)
+    return 1.6 + 0.8 * len(temperatures), (1.2 + 0.55 * len(weights)) * panels(content)[0]
 
 
 def draw(content: Content, axes: Any) -> None:
-    """The grid with its numbers. The colour scale spans the trained cells and stays readable in grey."""
+    """The grid with its numbers on each of the axes given: Recall@1 first, then the differences."""
+    import numpy as np
+
+    first, *others = np.atleast_1d(axes).ravel()
+    _recall(content, first)
+    for other in others:
+        _differences(content, other)
+
+
+def _recall(content: Content, axes: Any) -> None:
+    """The colour scale spans the trained cells and stays readable in grey."""
+    values = {place: content.find(cell, PRIMARY).ours for place, cell in _grid(content).items()}
+    known = [value for value in values.values() if value is not None]
+    _squares(content, axes, values, {value: f"{value:.1f}" for value in known}, cmap="cividis")
+    axes.set_title("Recall@1, %", fontsize=9)
+    for place in _like_the_best(content):
+        _outline(axes, *_position(content, place))
+
+
+def _differences(content: Content, axes: Any) -> None:
+    """The colour scale is centred at 0; in grey the sign is that of the number."""
+    values = {place: content.find(cell, PRIMARY).difference for place, cell in _grid(content).items()}
+    known = [value for value in values.values() if value is not None]
+    widest = max((abs(value) for value in known), default=1.0) or 1.0
+    texts = {value: _style.signed(value) for value in known}
+    _squares(
+        content, axes, values, texts, "PuOr", (-widest, widest), _grid(content).keys() - _published(content).keys()
+    )
+    axes.set_title("reproduced − published, points", fontsize=9)
+
+
+def _squares(
+    content: Content,
+    axes: Any,
+    values: dict[Place, float | None],
+    texts: dict[float, str],
+    cmap: str,
+    limits: tuple[float | None, float | None] = (None, None),
+    dotted: Collection[Place] = (),
+) -> None:
+    """Coloured squares with their texts. One without a value is hatched; those in `dotted` are dotted."""
     import numpy as np
     from matplotlib.patches import Rectangle
 
-    weights, temperatures = _axes(content)
-    values = np.full((len(weights), len(temperatures)), math.nan)
-    for (weight, temperature), cell in _grid(content).items():
-        found = content.find(cell, "recall_at_1").ours
-        values[weights.index(weight), temperatures.index(temperature)] = math.nan if found is None else found
-    image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis", aspect="auto")
-    for row, column in np.ndindex(values.shape):
-        value = values[row, column]
-        if math.isnan(value):
+    weights, temperatures = _sides(content)
+    shown = np.full((len(weights), len(temperatures)), math.nan)
+    for place, value in values.items():
+        column, row = _position(content, place)
+        shown[row, column] = math.nan if value is None else value
+    image = axes.imshow(np.ma.masked_invalid(shown), cmap=cmap, aspect="auto", vmin=limits[0], vmax=limits[1])
+    for row, column in np.ndindex(shown.shape):
+        known = float(shown[row, column])
+        if math.isnan(known):
+            edge, hatch = ("0.8", "..") if (weights[row], temperatures[column]) in dotted else ("0.55", "////")
             corner = (column - 0.5, row - 0.5)
-            axes.add_patch(Rectangle(corner, 1, 1, facecolor="white", edgecolor="0.55", hatch="////"))
+            axes.add_patch(Rectangle(corner, 1, 1, facecolor="white", edgecolor=edge, hatch=hatch))
         else:
-            ink = _readable_on(image.cmap(image.norm(value)))
-            axes.text(column, row, f"{value:.1f}", ha="center", va="center", color=ink)
-    axes.set_xticks(range(len(temperatures)), [_text(value) for value in temperatures])
-    axes.set_yticks(range(len(weights)), [_text(value) for value in weights])
+            ink = _style.readable_on(image.cmap(image.norm(known)))
+            axes.text(column, row, texts[known], ha="center", va="center", color=ink)
+    axes.set_xticks(range(len(temperatures)), [_style.number(value) for value in temperatures])
+    axes.set_yticks(range(len(weights)), [_style.number(value) for value in weights])
     axes.set_xlabel("temperature τ")
     axes.set_ylabel("weight w")
-    letters = int(14 * axes.figure.get_figwidth())  # of 8 points, on one line
-    axes.set_title("\n".join(["Recall@1, %", *textwrap.wrap(content.small_print(), letters)]), fontsize=8)
     axes.tick_params(length=0)
-    if np.isfinite(values).any():
+    if np.isfinite(shown).any():
         axes.figure.colorbar(image, ax=axes, shrink=0.9).outline.set_visible(False)
 
 
+def _outline(axes: Any, column: int, row: int) -> None:
+    """Black inside of white: seen on every colour."""
+    from matplotlib.patches import Rectangle
+
+    for inset, colour in ((0.04, "white"), (0.08, "black")):
+        corner, side = (column - 0.5 + inset, row - 0.5 + inset), 1 - 2 * inset
+        axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=colour, linewidth=1.6))
+
+
 def caption(content: Content) -> str:
-    """What it shows, and of how many runs."""
+    """What it shows, by which rule, and of how many runs."""
+    deviation, degrees = content.comparison.spread.get(PRIMARY, (math.nan, 0))
+    if degrees:
+        outline = (
+            f"Outlined: cells that cannot be told from the best one: the {100 * LEVEL:.0f} % interval of best − cell contains "
+            f"0 (spread {deviation:.2f} points, pooled over the sweep with {degrees} degrees of freedom; each cell by itself, "
+            "without a correction for having looked for the best)."
+        )
+    else:
+        outline = "No cell is outlined as like the best: no cell has two runs, so nothing is known of their spread."
+    found = (
+        f"Recall@1 in percent of MaskCon over w and τ on {content.spec.title} ({content.runs()}, mean, at "
+        f"{content.epoch_rule}). The row w = 0 is SelfCon, the column τ = ∞ Grafit. Hatched: not trained yet. {outline}"
+    )
+    if not _published(content):
+        return found
+    compared = f"{len(_published(content))} of {len(_grid(content))} cells"
     return (
-        f"Recall@1 in percent of MaskCon over w and τ on {content.spec.title} ({content.runs()}, mean). The row w = 0 is "
-        "SelfCon, the column τ = ∞ Grafit. Hatched: not trained yet."
+        f"{found} Below: reproduced − published, for the {compared} with a published number; dotted: none is published."
     )
 
 
 def alternative(content: Content) -> str:
     """The highest and lowest cell in words."""
-    trained = [(content.find(cell, "recall_at_1").ours, _place(cell)) for cell in _grid(content).values()]
+    grid = _grid(content)
+    trained = [(content.find(cell, PRIMARY).ours, _style.place(cell)) for cell in grid.values()]
     known = sorted((value, place) for value, place in trained if value is not None)
     if not known:
         return "Heat map of Recall@1 over w and τ; no cell is trained yet."
     (lowest, at_lowest), (highest, at_highest) = known[0], known[-1]
-    return (
-        f"Heat map of Recall@1 over w and τ: highest {highest:.2f} % at {at_highest}, lowest {lowest:.2f} % at "
-        f"{at_lowest}; the table of all hyperparameters has every value."
-    )
+    words = [
+        f"Heat map of Recall@1 over w and τ: highest {highest:.2f} % at {at_highest}, lowest {lowest:.2f} % at {at_lowest}"
+    ]
+    alike = [_style.place(grid[place]) for place in _like_the_best(content) if _style.place(grid[place]) != at_highest]
+    if alike:
+        which = " and ".join(alike) if len(alike) <= 3 else f"{len(alike)} other cells"
+        words.append(f"outlined as not to be told from the highest: {which}")
+    differences = [content.find(cell, PRIMARY).difference for cell in _published(content).values()]
+    apart = [value for value in differences if value is not None]
+    if apart:
+        words.append(f"reproduced − published between {min(apart):+.2f} and {max(apart):+.2f} points")
+    return "; ".join([*words, "the table of all hyperparameters has every value."])
 
 
-def _grid(content: Content) -> dict[tuple[float, float], Cell]:
+def _like_the_best(content: Content) -> list[Place]:
+    """Cells whose difference from the best has an interval with 0 in it, the best one included; none without a spread."""
+    deviation, degrees = content.comparison.spread.get(PRIMARY, (math.nan, 0))
+    found = {place: content.find(cell, PRIMARY) for place, cell in _grid(content).items()}
+    trained = {place: entry for place, entry in found.items() if entry.ours is not None}
+    if not degrees or not trained:
+        return []
+    best = max(trained.values(), key=lambda entry: entry.ours or 0.0)
+    alike = []
+    for place, entry in trained.items():
+        difference = (best.ours or 0.0) - (entry.ours or 0.0)
+        if statistics.between(difference, deviation, degrees, (best.runs, entry.runs), LEVEL)[0] <= 0:
+            alike.append(place)
+    return alike
+
+
+def _grid(content: Content) -> dict[Place, Cell]:
     grid = {}
     for cell in content.cells(METHOD):
         varied = dict(cell.settings)
@@ -85,20 +184,16 @@ def _grid(content: Content) -> dict[tuple[float, float], Cell]:
     return grid
 
 
-def _axes(content: Content) -> tuple[list[float], list[float]]:
+def _published(content: Content) -> dict[Place, Cell]:
+    return {place: cell for place, cell in _grid(content).items() if content.find(cell, PRIMARY).theirs is not None}
+
+
+def _sides(content: Content) -> tuple[list[float], list[float]]:
     grid = _grid(content)
     return sorted({weight for weight, _ in grid}, reverse=True), sorted({temperature for _, temperature in grid})
 
 
-def _readable_on(colour: Any) -> str:
-    """White or black, by the relative luminance of WCAG: the contrast is at least 4.58."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
-    return "white" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179 else "black"
-
-
-def _text(value: float) -> str:
-    return "∞" if math.isinf(value) else f"{value:g}"
-
-
-def _place(cell: Cell) -> str:
-    return f"w = {cell.shown('weight')}, τ = {cell.shown('temperature')}"
+def _position(content: Content, place: Place) -> tuple[int, int]:
+    """(column, row)"""
+    weights, temperatures = _sides(content)
+    return temperatures.index(place[1]), weights.index(place[0])
