@@ -47,11 +47,19 @@ def test_a_planted_number_is_found_and_its_trials_are_named(written, name):
     found = planted(written, name, number, "99.99")
     assert found
     assert any(name in line for line in found)
-    if name in ("main.md", "main.tex", "report.html"):
+    if name in ("main.md", "main.tex"):
         ids = [trial.trial_id for trial in written.spec.trials() if trial.method == "supce"]
         assert all(one in found[0] for one in ids)
         assert "99.99" in found[0]
         assert number in found[0]
+
+
+def test_a_planted_number_in_a_table_of_the_page_names_its_cell_and_trials(written):
+    table = written.text("report.html").partition('<figure id="main"')[2].partition("</table>")[0]
+    number = re.findall(r"\d+\.\d+ ± \d+\.\d+", table)[0]
+    found = planted(written, "report.html", table, table.replace(number, "99.99 ± 0.01"))
+    assert "report.html, main, SupCE – –, Recall@1: “99.99 ± 0.01”" in found[0]
+    assert f"by the trials “{number}” (trials " in found[0]
 
 
 def test_a_planted_line_of_the_csv_is_found(written):
