@@ -15,6 +15,7 @@ from harness import files, results, tracking, trials
 from harness.errors import UsageError
 from harness.report import figures, page, tables
 from harness.report.content import Content
+from harness.report.figures import Figure
 from harness.report.table import Entry, Table
 
 CELLS = "cells.json"
