@@ -149,8 +149,8 @@ def _cells(comparison: Comparison, entries: Sequence[Compared]) -> dict[str, str
 def _named_cell(title: str, entry: Compared) -> str:
     settings = [(symbol, entry.cell.shown(name)) for symbol, name in (("w", "weight"), ("τ", "temperature"))]
     shown = ", ".join(f"{symbol} = {value}" for symbol, value in settings if value != "–")
-    kept = f" ({shown})" if shown else ""
-    return title + f"{kept} {signed(entry.difference or 0)}".replace(" ", "\N{NO-BREAK SPACE}")
+    where = f"{title} ({shown})".replace(" = ", "\u00a0=\u00a0") if shown else title
+    return f"{where}\u00a0{signed(entry.difference or 0)}"  # no break between a name and its number
 
 
 def signed(points: float) -> str:

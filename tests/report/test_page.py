@@ -121,6 +121,8 @@ def test_a_printed_page_has_the_lead_every_heading_and_the_provenance(browser, f
         page.pdf(path=tmp_path / "page.pdf", format="A4")
     text = made.pdf_text(tmp_path / "page.pdf")
     assert [part for part in [*heads, lead, "without uncommitted changes (90 trials)"] if part not in text] == []
+    wide = [table for table in tables.all_tables(full.content).values() if "Recall@10" in table.columns]
+    assert text.count("Recall@10") > len(wide), "a table's head is not repeated on its next sheet"
 
 
 def test_the_page_has_one_title_and_a_heading_for_every_part(browser, full):
