@@ -323,7 +323,7 @@ def bench(
     repeats: Annotated[int, typer.Option(help="Of every measurement.", min=1)] = 5,
     recall_images: Annotated[int | None, typer.Option(help="Features that recall is measured on.", min=2)] = None,
     report_trainings: Annotated[
-        int | None, typer.Option(help="Of the sweep that is reported on: 70 kB of disk each. Default: 10000.", min=1)
+        int | None, typer.Option(help="Of the sweep that is reported on: 100 kB of disk each. Default: 10000.", min=1)
     ] = None,
     output: Annotated[Path | None, typer.Option(help="A JSON file, beside the one in the workspace.")] = None,
     workspace: Workspace = None,

@@ -106,12 +106,17 @@ def at_epoch(frame: pd.DataFrame, rule: str) -> pd.DataFrame:
         first_best = recall.sort_values(["trial_id", "value", "epoch"], ascending=[True, False, True])
         best = first_best.drop_duplicates("trial_id").set_index("trial_id")["epoch"]
         return frame[frame["epoch"] == frame["trial_id"].map(best)]
-    chosen = frame[frame["final"]] if rule == "final" else frame[~frame["final"]]
+    import numpy as np
+
+    if rule == "final":
+        frame = frame[frame["final"]]
+    rank = frame["epoch"].to_numpy()
     if rule == "last-evaluation":  # a trial with a single evaluation has no other
-        alone = frame["final"].groupby(_trainings(frame)).transform("all")
-        chosen = frame[~frame["final"] | alone.astype(bool)]
-    newest = chosen["epoch"].groupby(_trainings(chosen)).transform("max")
-    return chosen[chosen["epoch"] == newest]
+        rank = np.where(frame["final"], -1, rank)
+    training = _trainings(frame)
+    highest = np.full(training.max(initial=-1) + 1, -1)
+    np.maximum.at(highest, training, rank)
+    return frame[rank == highest[training]]
 
 
 def _trainings(frame: pd.DataFrame) -> np.ndarray:

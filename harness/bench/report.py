@@ -116,12 +116,12 @@ def _lines(trial: TrialConfig, drawn: random.Random) -> list[dict[str, Any]]:
     for epoch in range(1, trial.epochs + 1):
         line: dict[str, Any] = {"epoch": epoch, "loss": 8 / epoch**0.5 + drawn.random() / 100}
         line["lr"] = trial.lr * (1 + math.cos(math.pi * epoch / trial.epochs)) / 2
+        line |= {"relation_error": drawn.random() / 10, "fine_mass": drawn.random()}
         if epoch % EVAL_EVERY == 0 or epoch == trial.epochs:
             recall = best * (1 - 0.5 / epoch**0.5)
             known = {k: round(1 - (1 - recall) / k**0.5, 4) for k in RECALL_AT}
             line |= {f"recall_at_{k}": value for k, value in known.items()}
             line |= {trials.within_metric(k, group): known[k] for k in (1, 2, 5, 10)}
-            line |= {"relation_error": drawn.random() / 10, "fine_mass": drawn.random()}
         passed = EPOCH_SECONDS * epoch
         lines.append(line | {"seconds": round(passed, 3), "time": STARTED + passed + drawn.random()})
     return lines

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from harness import report, trials, verdicts
+from harness import spec as specs
 from harness.report import figures
 from harness.report.figures import curves, forest, relations, sensitivity
 from tests import builders
@@ -47,7 +48,7 @@ def grid(tmp_path_factory):
             directory = builders.finished_trial(
                 workspace, trial, {1: last - 0.1, 2: last}, seconds=7200, device_type="cuda"
             )
-            if trial.method not in ("coins", "supce"):  # CoIns at w = 1 is SupCE
+            if trial.method != "supce":
                 add_relations(directory, last)
     return report.gather(sweep, workspace)
 
@@ -199,7 +200,7 @@ def test_relations_give_the_rank_correlation_over_distinct_trainings(grid):
     entries = {}
     for cell in grid.cells():
         entry = grid.find(cell, "recall_at_1")
-        if entry.runs and cell.method != "coins":
+        if entry.runs and cell.trials[0].method != "supce":  # CoIns at w = 1 is SupCE
             entries.setdefault(entry.trial_ids, entry)
     expected = {"relation_error": [], "fine_mass": []}
     for ids, entry in entries.items():
@@ -216,18 +217,20 @@ def test_relations_give_the_rank_correlation_over_distinct_trainings(grid):
         title = axes[1, column].get_title()
         assert title == f"Spearman's rank correlation {rho:+.2f}, {len(entries)} trainings".replace("-", "−")
         assert title in relations.caption(grid)
-    assert len(axes[0, 0].lines) == 2, "Grafit and MaskCon: CoIns logged none"
+    assert len(axes[0, 0].lines) == len(
+        [name for name in grid.chosen if grid.chosen[name].cell.trials[0].method != "supce"]
+    )
     assert "fine labels serve this diagnosis only" in relations.caption(grid)
 
 
 def test_relations_need_two_trainings_and_a_correlation_three(tmp_path):
     sweep = builders.small_spec(tmp_path, "[[cells]]", 'method = "grafit"', "weight = [0.5, 0.8]", seeds=1)
     builders.finished_sweep(tmp_path, sweep)
-    assert not relations.needs(report.gather(sweep, tmp_path))
     for number, trial in enumerate(sweep.trials()):
         add_relations(trials.directory(tmp_path, trial), 0.3 + number / 10)
     content = report.gather(sweep, tmp_path)
     assert relations.needs(content)
+    assert not relations.needs(report.gather(specs.load(tmp_path / "mine.toml", overrides=["weight=0.5"]), tmp_path))
     assert panels(relations, content)[1, 0].get_title() == "no correlation can be given (2 trainings)"
 
 

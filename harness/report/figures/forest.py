@@ -79,7 +79,7 @@ def caption(content: Content) -> str:
     if len(judged) < len(rows):
         words.append("Hollow: no interval, since the protocol differs, runs are too few or no margin is declared.")
     words.append("Cells that are the same training stand once.")
-    lacking = len(_published(content)) - len(rows)
+    lacking = len(content.comparison.verdicts) - len(rows)
     if lacking:
         words.append(f"Not shown: {lacking} published numbers whose cells are not trained yet.")
     return " ".join(words)
@@ -98,14 +98,4 @@ def alternative(content: Content) -> str:
 
 
 def _rows(content: Content) -> list[Compared]:
-    return [entry for entry in _published(content) if entry.difference is not None]
-
-
-def _published(content: Content) -> list[Compared]:
-    """Each published number once: of cells that are the same training the simplest, SupCE and not CoIns at w = 1."""
-    once: dict[tuple[str, ...], Compared] = {}
-    for entry in content.comparison.verdicts:
-        training = tuple(trial.trial_id for trial in entry.cell.trials)
-        if training not in once or len(entry.cell.settings) < len(once[training].cell.settings):
-            once[training] = entry
-    return list(once.values())
+    return [entry for entry in content.comparison.verdicts if entry.difference is not None]
