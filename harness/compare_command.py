@@ -135,7 +135,7 @@ def _print_claims(out: Console, comparison: Comparison) -> None:
     for claim in comparison.claims:
         mean = "–" if claim.mean is None else Entry(claim.mean, signed=True).plain()
         ends = [Entry(end, signed=True).plain() for end in claim.interval or ()]
-        p_holm = "–" if claim.p_holm is None else f"{claim.p_holm:.3f}"
+        p_holm = claims_table.p_text(claim.p_holm)
         sentence = escape(f"{titles[claim.better]} beats {titles[claim.than]}")
         table.add_row(sentence, mean, " … ".join(ends) or "–", p_holm, _coloured(claim.verdict))
     out.print(table)

@@ -4,6 +4,7 @@ import pytest
 from scipy import stats
 
 from harness import claims, selection
+from harness.report.tables.claims import p_text
 from tests.test_selection import everyone, summary
 
 
@@ -62,3 +63,7 @@ def test_seeds_are_paired_by_their_number_and_not_by_their_place():
     whole = summary("maskcon", 1.0, (0.651, 0.655, 0.653, 0.66))
     (claim,) = judged([("maskcon", "grafit")], whole, partial)
     assert claim.differences == pytest.approx((4.8, 4.9, 5.1))
+
+
+def test_a_small_p_is_a_bound_and_not_zero():
+    assert [p_text(value) for value in (None, 0.0004, 0.001, 0.0456)] == ["–", "< 0.001", "0.001", "0.046"]

@@ -179,3 +179,13 @@ def test_a_grid_of_one_cell_can_be_drawn(tmp_path):
     axes, content = drawn(sweep, tmp_path)
     assert (len(axes.texts), outlined(axes)) == (1, {(0, 0)})
     assert not heatmap.needs(content)
+
+
+def test_a_grid_too_large_to_read_has_colours_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(heatmap, "MOST_NUMBERS", 3)
+    sweep = builders.small_spec(tmp_path, *GRID, seeds=1)
+    builders.finished_sweep(tmp_path, sweep)
+    axes, content = drawn(sweep, tmp_path)
+    assert not axes.texts
+    assert axes.get_images()
+    assert len(axes.get_xticks()) < len({dict(cell.settings)["temperature"] for cell in content.cells("maskcon")})

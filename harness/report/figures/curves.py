@@ -89,7 +89,9 @@ def caption(content: Content) -> str:
         f"{one.label} and {other.label} are the same training: one line covers the other."
         for one, other in _same(curves)
     ]
-    words.append("Time is that of training, evaluation included, mean over the runs.")
+    words.append(
+        "Time is that of training, evaluation included, mean over the runs; one that shared its device counts whole."
+    )
     names = sorted({name for curve in curves for _, name in curve.devices})
     if len(names) > 1:
         words.append(f"The runs were on different devices ({', '.join(names)}): the right panel mixes their speeds.")

@@ -17,6 +17,7 @@ position = 20
 heading = "Recall@1 over w and τ"
 METHOD = "maskcon"
 LEVEL = 0.95
+MOST_NUMBERS = 400  # cells with a number in each; more are small squares of colour alone
 Place = tuple[float, float]  # w, τ
 
 
@@ -33,7 +34,8 @@ def panels(content: Content) -> tuple[int, int]:
 def size(content: Content) -> tuple[float, float]:
     """Inches, so that squares stay squares."""
     weights, temperatures = _sides(content)
-    return 1.6 + 0.8 * len(temperatures), (1.2 + 0.55 * len(weights)) * panels(content)[0]
+    wide, high = (0.8, 0.55) if _numbered(content) else (0.25, 0.25)
+    return 1.6 + wide * len(temperatures), (1.2 + high * len(weights)) * panels(content)[0]
 
 
 def draw(content: Content, axes: Any) -> None:
@@ -93,16 +95,26 @@ def _squares(
             edge, hatch = ("0.8", "..") if (weights[row], temperatures[column]) in dotted else ("0.55", "////")
             corner = (column - 0.5, row - 0.5)
             axes.add_patch(Rectangle(corner, 1, 1, facecolor="white", edgecolor=edge, hatch=hatch))
-        else:
+        elif _numbered(content):
             ink = _style.readable_on(image.cmap(image.norm(known)))
             axes.text(column, row, texts[known], ha="center", va="center", color=ink)
-    axes.set_xticks(range(len(temperatures)), [_style.number(value) for value in temperatures])
-    axes.set_yticks(range(len(weights)), [_style.number(value) for value in weights])
+    every = 1 if _numbered(content) else 4  # ticks that have room
+    axes.set_xticks(*_ticks(temperatures, every))
+    axes.set_yticks(*_ticks(weights, every))
     axes.set_xlabel("temperature τ")
     axes.set_ylabel("weight w")
     axes.tick_params(length=0)
     if np.isfinite(shown).any():
         axes.figure.colorbar(image, ax=axes, shrink=0.9).outline.set_visible(False)
+
+
+def _numbered(content: Content) -> bool:
+    return len(_grid(content)) <= MOST_NUMBERS
+
+
+def _ticks(values: list[float], every: int) -> tuple[list[int], list[str]]:
+    places = list(range(0, len(values), every))
+    return places, [_style.number(values[place]) for place in places]
 
 
 def _outline(axes: Any, column: int, row: int) -> None:

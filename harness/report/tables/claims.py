@@ -34,10 +34,15 @@ def of_comparison(comparison: Comparison) -> Table:
     )
 
 
+def p_text(p: float | None) -> str:
+    """Three decimals; a smaller one as the bound that it is below."""
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def _row(titles: dict[str, str], claim: Claim) -> tuple[Entry, ...]:
     nothing = Entry(text="–")
     mean = nothing if claim.mean is None else Entry(claim.mean, signed=True, trials=claim.trials)
     low, high = [nothing] * 2 if claim.interval is None else [Entry(end, signed=True) for end in claim.interval]
-    p, p_holm = (nothing if value is None else Entry(text=f"{value:.3f}") for value in (claim.p, claim.p_holm))
+    p, p_holm = (Entry(text=p_text(value)) for value in (claim.p, claim.p_holm))
     sentence = Entry(text=f"{titles[claim.better]} beats {titles[claim.than]}")
     return (sentence, mean, Entry(text=str(len(claim.differences))), low, high, p, p_holm, Entry(text=claim.verdict))
