@@ -20,11 +20,11 @@ def cell(found, weight, temperature):
     )
 
 
-def test_the_grid_has_a_square_for_each_cell_and_stands_for_the_picture(browser, full):
+def test_the_grid_has_a_square_for_each_cell_and_stands_above_the_picture(browser, full):
     with opened(browser, full.written.page) as (page, _, _):
         labels = page.locator(".square").evaluate_all("squares => squares.map(square => square.ariaLabel)")
         assert page.locator(".grid").is_visible()
-        assert not page.locator("#heatmap img").is_visible()
+        assert page.locator("#heatmap img").bounding_box()["y"] > page.locator(".grid").bounding_box()["y"]
         heads = page.locator(".grid th").all_inner_texts()
     expected = {
         f"w = {one.shown('weight')}, τ = {one.shown('temperature')}: {full.content.entry(one, 'recall_at_1').plain()} %"
