@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import compare, config, datasets, methods, protocol, resources, spec
+from harness import compare, config, datasets, methods, protocol, published, resources, spec
 from harness.errors import UsageError
 from tests import builders
 
@@ -240,3 +240,45 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="is not valid TOML"):
         spec.load(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "phrase"),
+    [
+        ("margin = 0", "margin=0 must be a number of points above 0"),
+        ("margin = true", "margin=True must be a number"),
+        ('margin = "1"', "margin='1' must be a number"),
+        ('claims = ["maskcon"]', "claims hold pairs of methods"),
+        ('claims = [["maskcon", "maskcon"]]', "claims hold pairs of methods"),
+        ('claims = [["maskcon", "grafti"]]', "Did you mean 'grafit'"),
+        ('claims = [["maskcon", "nnclr"]]', "unknown method in the claims"),
+        ("validation = 3", "validation=3 must be the name of a sweep"),
+        ("[not_candidates]\nmaskcn = {weight = [0]}", "Did you mean 'maskcon'"),
+        ("[not_candidates]\nmaskcon = [0]", "maps settings to values"),
+        ("[not_candidates]\nmaskcon = {weihgt = [0]}", "maps settings to values"),
+        ("[not_candidates]\nmaskcon = {weight = [2]}", "weight=2"),
+    ],
+)
+def test_a_wrong_word_on_the_comparison_is_answered(tmp_path, written, phrase):
+    head = 'dataset = "cifar100"\n'
+    cells = '\n[[cells]]\nmethod = "grafit"\nweight = [0.5]\n[[cells]]\nmethod = "maskcon"\nweight = [0, 1]\n'
+    path = tmp_path / "mine.toml"
+    path.write_text(head + written + cells)
+    with pytest.raises(UsageError) as refused:
+        spec.load(path)
+    assert phrase in str(refused.value)
+
+
+def test_a_sweep_states_which_cells_cannot_stand_for_their_method(tmp_path):
+    sweep = changed(tmp_path, ("maskcon = {weight = [0], temperature = [inf]}", "maskcon = {temperature = [0]}"))
+    barred = {cell.label for cell in sweep.cells() if not sweep.is_candidate(cell)}
+    assert barred == {f"maskcon weight={weight:g} temperature=0" for weight in (0, 0.2, 0.5, 0.8, 1)}
+
+
+def test_every_sweep_that_something_is_published_for_declares_its_margin():
+    for name in spec.names():
+        sweep = spec.load(name)
+        if sweep.published_name and published.for_dataset(sweep.published_name):
+            assert sweep.margin in (0.5, 1.0, 1.5) or name == "precision"
+        for better, than in sweep.claims:
+            assert {better, than} <= {cell.method for cell in sweep.cells()}
