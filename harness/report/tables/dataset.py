@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import published, trials
+from harness.compare import PRIMARY
 from harness.report.content import Content
 from harness.report.table import Entry, Table
 
@@ -23,7 +24,7 @@ def table(content: Content) -> Table | None:
     result = _result(content)
     if result is None:
         return None
-    printed, tables = _printed(content)
+    printed, places = _printed(content)
     classes: Mapping[str, int] = result.get("fine_per_coarse", {})
     ours = {name: result[name] for name in ("train_images", "test_images")}
     ours |= {"coarse_classes": len(classes) or None, "fine_classes": sum(classes.values()) or None}
@@ -33,7 +34,7 @@ def table(content: Content) -> Table | None:
     if classes:
         each = zip(classes.items(), per_class, strict=False)
         groups.append(tuple(_row(f"fine classes in “{name}”", count, theirs, result) for (name, count), theirs in each))
-    where = f" Published: {', '.join(tables)}." if tables else " Nothing is published on it."
+    where = f" Published: {'; '.join(places)}." if places else " Nothing is published on it."
     return Table(
         name="dataset",
         heading="The data",
@@ -63,14 +64,23 @@ def _result(content: Content) -> dict[str, Any] | None:
 
 
 def _printed(content: Content) -> tuple[dict[str, Any], list[str]]:
-    """Published counts by name, and the tables they are from."""
+    """Published counts by name, and where they are printed: in tables of statistics, or with a training's protocol."""
+    dataset = content.spec.published_name or "nothing"
     found: dict[str, Any] = {}
-    tables = []
-    for entry in published.statistics(content.spec.published_name or "nothing"):
+    places = []
+    prints = [row for row in published.for_dataset(dataset, PRIMARY) if row.reprint_of is None]
+    for source in sorted(
+        {row.source for row in prints}, key=lambda name: name != "maskcon"
+    ):  # the paper's own words first
+        protocol = next(row.protocol for row in prints if row.source == source)
+        new = {name: count for name, count in protocol.items() if name in _COUNTS and name not in found}
+        found |= new
+        places += [f"{source}, text"] if new else []
+    for entry in published.statistics(dataset):
         known = {
             name: value for name, value in entry.items() if name in _COUNTS or name == "fine_classes_per_coarse_class"
         }
         if known:
             found |= known
-            tables.append(f"{entry['source']}, {entry['table']}")
-    return found, tables
+            places.append(f"{entry['source']}, {entry['table']}")
+    return found, places
