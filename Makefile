@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/harness report digits
 
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check harness tests

@@ -137,7 +137,7 @@ def _print_claims(out: Console, comparison: Comparison) -> None:
         ends = [Entry(end, signed=True).plain() for end in claim.interval or ()]
         p_holm = claims_table.p_text(claim.p_holm)
         sentence = escape(f"{titles[claim.better]} beats {titles[claim.than]}")
-        table.add_row(sentence, mean, " … ".join(ends) or "–", p_holm, _coloured(claim.verdict))
+        table.add_row(sentence, mean, " to ".join(ends) or "–", p_holm, _coloured(claim.verdict))
     out.print(table)
     out.print(claims_table.of_comparison(comparison).footnotes[0], markup=False)
 
@@ -165,5 +165,5 @@ def _problems(out: Console, comparison: Comparison) -> int:
     for line in found[:8]:
         out.print(f"  {line}", markup=False)
     if len(found) > 8:
-        out.print(f"  … and {len(found) - 8} more; --json lists all.")
+        out.print(f"  and {len(found) - 8} more; --json lists all.")
     return 1

@@ -27,6 +27,7 @@ WRITTEN = {
     "cub50": genuine.write_cub,
     "cub200": genuine.write_cub,
 }
+REPORTED = ("cifartoy", "sop-split1", "cub20")  # a report takes ten seconds: several groupings, an open set, attributes
 SPEC = """
 title = "{dataset}, a tiny run"
 dataset = "{dataset}"
@@ -78,12 +79,13 @@ def test_a_dataset_trains_and_is_reported(dataset, tmp_path, monkeypatch):
         within = {name: value for name, value in last.items() if "_within_" in name}
         assert within
         assert all(value >= last[name.partition("_within_")[0]] for name, value in within.items())
-    reported = harness("report", *words, workspace=tmp_path / "w", **environment)
-    assert reported.returncode == 0, reported.stderr
-    (folder,) = (tmp_path / "w" / "reports").iterdir()
-    assert f"{dataset}, a tiny run" in (folder / "extra.md").read_text()
-    for name in ("extra.md", "within.md"):
-        assert "not trained" not in (folder / name).read_text()
+    if dataset in REPORTED:
+        reported = harness("report", *words, workspace=tmp_path / "w", **environment)
+        assert reported.returncode == 0, reported.stderr
+        (folder,) = (tmp_path / "w" / "reports").iterdir()
+        assert f"{dataset}, a tiny run" in (folder / "extra.md").read_text()
+        assert all("not trained" not in (folder / name).read_text() for name in ("extra.md", "within.md"))
+        assert ("attribute_weight 0.5" in (folder / "extra.md").read_text()) == birds
     if datasets.of_photographs(dataset):
         trial = next((tmp_path / "w" / "trials").iterdir())
         for name, value in environment.items():
@@ -94,5 +96,3 @@ def test_a_dataset_trains_and_is_reported(dataset, tmp_path, monkeypatch):
         assert done.returncode == 0, done.stderr
         kept, mine = np.load(trial / "features.npz")["features"], np.load(tmp_path / "e.npz")["features"]
         np.testing.assert_allclose(mine, kept.astype(np.float32), rtol=2e-2, atol=2e-3)
-    if birds:
-        assert "attribute_weight 0.5" in (folder / "extra.md").read_text()

@@ -183,5 +183,7 @@ def test_reduced_cifar100_sweep_runs_all_30_trainings_on_real_images_and_compile
     assert "65.52" in text
     assert "A reduced run" in text
     compared = harness("compare", *words, workspace=tmp_path)
-    assert compared.returncode == 0
+    assert compared.returncode == 1
+    assert "NOT COMPARABLE" in compared.stdout
+    assert "epochs 1 (maskcon: 200)" in compared.stdout
     assert "65.52" in compared.stdout
