@@ -7,10 +7,12 @@ choice (`statistics.paired`), Holm over the claims of a sweep.
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness import datasets
 from harness.selection import Selected
 from harness.statistics import Interval, holm, paired
 from harness.verdicts import FEWEST_RUNS, INSUFFICIENT
@@ -65,8 +67,17 @@ def _paired(better: str, than: str, chosen: Mapping[str, Selected]) -> Claim:
     if len(seeds) < FEWEST_RUNS:
         return Claim(better, than, INSUFFICIENT, differences, trials=trials)
     selected = chosen[better].of_several or chosen[than].of_several
-    p, interval = paired(differences, selected)
+    p, interval = paired(differences, selected, least=_resolution(chosen[better]))
     return Claim(better, than, NOT_SHOWN, differences, interval, p, trials=trials)
+
+
+def _resolution(selected: Selected) -> float:
+    """The spread, in points, that counting whole test images alone gives a difference of two recalls."""
+    trials = selected.cells[0].trials
+    sizes = [
+        size for trial in trials[:1] for size in (datasets.load(trial.dataset).test_size, trial.test_limit) if size
+    ]
+    return 100 / min(sizes) * math.sqrt(2 / 12) if sizes else 0.0
 
 
 def _by_seed(selected: Selected) -> dict[int, tuple[float, str]]:

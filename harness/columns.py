@@ -64,6 +64,9 @@ class _Part:
         path = directory / trials.ENVIRONMENT
         environment = trials.read_json(path) if path.is_file() else {}
         before = len(self.values)
+        trials.check_result(directory, result, lines)
+        if result["trial_id"] != trial.trial_id:
+            raise trials.DamagedFile(f"{directory / trials.RESULT} is damaged: it is of trial {result['trial_id']}")
         try:
             for line in lines:
                 if every_epoch or EVALUATED in line:
@@ -77,6 +80,9 @@ class _Part:
 
     def _add_line(self, line: dict[str, Any], final: bool) -> None:
         found = {name: float(value) for name, value in line.items() if name not in NOT_METRICS}
+        for name, value in found.items():
+            if "recall_at_" in name and not 0 <= value <= 1:
+                raise ValueError(f"{name} is {value:g}, and a recall is between 0 and 1")
         self.values.extend(found.values())
         self.metrics.extend([self.names.setdefault(name, len(self.names)) for name in found])
         self.epochs.extend([line["epoch"]] * len(found))

@@ -80,6 +80,8 @@ def _as_in(preset: str, dataset: str, method: str, chosen: tuple[tuple[str, Any]
 def _stated(print_: Published, dataset: str, preset: str) -> dict[str, Any]:
     """What the source's text says, under the names of settings."""
     found = {name: value for name, value in print_.protocol.items() if name in config.fields()}
+    if "loss" in print_.protocol and print_.method == "supfine":
+        found["supfine_loss"] = print_.protocol["loss"]
     if preset == "paper":
         rows = (row for row in presets.PROTOCOL if row.name and row.paper != presets.NOT_STATED)
         found |= {str(row.name): row.paper for row in rows if presets.applies(row, dataset) and row.name != "grouping"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,13 +100,33 @@ class Comparison:
     @property
     def problems(self) -> list[str]:
         """Why the comparison does not pass, a line each; empty where it does."""
-        first = [entry for entry in self.compared if entry.metric == PRIMARY]
-        found = [f"{entry.cell.label}: {entry.verdict}" for entry in first if entry.verdict in verdicts.FAILING]
-        found += [f"{entry.cell.label}: not trained" for entry in first if entry.verdict is None and not entry.runs]
+        failed = [entry for entry in self.verdicts if entry.verdict in verdicts.FAILING]
+        found = [f"{entry.cell.label}: {entry.verdict}" for entry in failed]
+        named = {entry.training for entry in failed}
+        for entry in self.compared:
+            if entry.metric == PRIMARY and entry.missing and entry.training not in named:
+                named.add(entry.training)
+                found.append(f"{entry.cell.label}: {entry.runs} of {entry.runs + entry.missing} seeds are trained")
         failing = (claims.REVERSED, verdicts.INSUFFICIENT)
-        return found + [
-            f"{one.better} beats {one.than}: {one.verdict}" for one in self.claims if one.verdict in failing
-        ]
+        found += [f"{one.better} beats {one.than}: {one.verdict}" for one in self.claims if one.verdict in failing]
+        return found + ([self.dominant] if self.dominant else [])
+
+    @property
+    def dominant(self) -> str:
+        """A sentence where most of the pooled variance is one training's: no verdict can be trusted then."""
+        squares = {
+            entry.training: (statistics.pooled([entry.values])[0] ** 2 * (entry.runs - 1), entry.cell.label)
+            for entry in self.compared
+            if entry.metric == PRIMARY and entry.runs > 1
+        }
+        whole = sum(square for square, _ in squares.values())
+        square, label = max(squares.values(), default=(0.0, ""))
+        if len(squares) < 5 or square <= whole / 2:
+            return ""
+        return (
+            f"{label}: {100 * square / whole:.0f} % of the pooled variance of {len(squares)} trainings is its own; look at its "
+            "runs: they widen the intervals of all"
+        )
 
 
 def compare(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None, also: Sequence[Path] = ()) -> Comparison:
@@ -151,7 +171,7 @@ def judged(
     return Comparison(spec, compared, said, selected, spread, epoch_rule, why)
 
 
-def _distinct(found) -> list[list[float]]:  # type: ignore[no-untyped-def]
+def _distinct(found: Iterable[Summary]) -> list[list[float]]:
     """The runs of each training once, percent: cells that are the same training are one group."""
     groups = {summary.trial_ids: [100 * value for value in summary.values] for summary in found}
     return list(groups.values())
@@ -165,7 +185,8 @@ def _compared(spec: SweepSpec, summary: Summary, spread: tuple[float, int], epoc
     if print_ is None:
         return Compared(*bare)
     found = comparability.differences(spec, summary.cell.trials[0], print_, epoch_rule)
-    verdict, interval = _verdict(values, print_.reading or math.nan, spread, spec.margin, bool(found.stated))
+    theirs = math.nan if print_.reading is None else print_.reading
+    verdict, interval = _verdict(values, theirs, spread, spec.margin, bool(found.stated))
     source = f"{print_.source}, {print_.table}"
     return Compared(
         *bare, print_.reading, source, print_.erratum or "", verdict, interval, found.stated, found.unstated
@@ -205,9 +226,16 @@ def _validated(spec: SweepSpec, workspace: Path, also: Sequence[Path]) -> tuple[
     except UsageError as error:
         return {}, str(error).partition(". ")[0]
     planned = plan.plan(held_out, workspace, also, glance=True)
-    if not any(entry.state.state == "done" for entry in planned):
-        return {}, f"`harness sweep {spec.validation}` has not run"
+    whole = {trial.trial_id for trial in spec.trials()}
+    if not held_out.holds_out:
+        return {}, f"{held_out.name} holds no images out"
+    if any(entry.trial.replace(validation_fraction=0.0).canonical().trial_id not in whole for entry in planned):
+        return {}, f"{held_out.name} trains other things than this sweep with images held out"
+    lacking = sum(entry.state.state != "done" for entry in planned)
+    if lacking == len(planned):
+        return {}, f"`harness sweep {held_out.name}` has not run"
+    why = f"{lacking} of the {len(planned)} trainings of {held_out.name} are not finished" if lacking else ""
     metrics = {"validation-fine": "validation_recall_at_1", "validation-coarse": "validation_coarse_recall_at_1"}
     frame = _frame(planned)
     found = results.summaries(frame, held_out, tuple(metrics.values()), "final")
-    return {rule: [one for one in found if one.metric == metric] for rule, metric in metrics.items()}, ""
+    return {rule: [one for one in found if one.metric == metric] for rule, metric in metrics.items()}, why

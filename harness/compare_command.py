@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from harness.power import power, power_sentences
 from harness.report.table import Entry
 from harness.report.tables import claims as claims_table
 from harness.report.tables import verdicts as verdicts_table
+from harness.results import EPOCH_RULES
 
 COLOURS = {"REPRODUCED": "green", "HOLDS": "green", "LOWER": "red", "REVERSED": "red", "NOT": "yellow"}
 
@@ -36,19 +40,35 @@ def run(out: Console, comparison: Comparison, as_json: bool, output: Path | None
     for sentence in power_sentences(comparison):
         out.print(escape(sentence))
     if output is not None:
-        out.print(f"written to {output}: comparison.tex, .md, .csv, .json", markup=False)
+        out.print(f"written to {output}: comparison.tex, .md, .csv, .json, claims.csv", markup=False)
     return _problems(out, comparison)
 
 
 def write(comparison: Comparison, folder: Path) -> None:
-    """comparison.tex, .md, .csv and .json."""
+    """comparison.tex, .md, .csv (a line per cell and recall) and .json; claims.csv."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = [verdicts_table.of_comparison(comparison)]
+    tables = [verdicts_table.of_comparison(comparison)] if comparison.verdicts else []
     tables += [claims_table.of_comparison(comparison)] if comparison.claims else []
     files.write_text(folder / "comparison.tex", "\n".join(table.latex() for table in tables))
     files.write_text(folder / "comparison.md", "\n".join(table.markdown() for table in tables))
-    files.write_text(folder / "comparison.csv", "\n".join(table.csv() for table in tables))
-    files.write_json(folder / "comparison.json", to_dict(comparison))
+    content = to_dict(comparison)
+    files.write_text(folder / "comparison.csv", _csv(content["cells"]))
+    files.write_text(folder / "claims.csv", _csv(content["claims"]))
+    files.write_json(folder / "comparison.json", content)
+
+
+def _csv(entries: Sequence[dict[str, Any]]) -> str:
+    """A line each; several values in one field are parted by semicolons."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(entries[0]) if entries else [], lineterminator="\n")
+    writer.writeheader()
+    for entry in entries:
+        flat = {
+            name: ";".join(map(str, value)) if isinstance(value, list | tuple) else value
+            for name, value in entry.items()
+        }
+        writer.writerow(flat)
+    return stream.getvalue()
 
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:
@@ -111,16 +131,19 @@ def _print_verdicts(out: Console, comparison: Comparison) -> None:
         out.print(f"[bold]{escape(spec.title)}[/bold]\nNothing is published for this sweep.")
         return
     titles = protocol.cell_titles(spec)
-    table = _table("method", "w", "τ", "ours, %", "published", "difference", "verdict")
+    table = _table("method", "w", "τ", "ours, %", "theirs", "diff.", "verdict")
     for entry in rows:
         ours = "not trained" if entry.ours is None else Entry(entry.ours, entry.deviation).plain()
         difference = "" if entry.difference is None else Entry(entry.difference, signed=True).plain()
         place = (titles[entry.cell.label], entry.cell.shown("weight"), entry.cell.shown("temperature"))
         mark = " *" if verdicts_table.is_qualified(entry) else ""
         theirs = Entry(entry.theirs).plain()
-        table.add_row(*map(escape, place), ours, theirs, difference, _coloured(f"{entry.verdict}{mark}"))
+        table.add_row(*map(escape, place), ours, theirs, difference, _coloured(f"{_short(entry)}{mark}"))
     margin = f"δ = {spec.margin} points" if spec.margin else "no margin δ is declared"
-    out.print(f"[bold]{escape(spec.title)}[/bold]: Recall@1, {spec.seeds} seeds, {margin}")
+    counts = sorted({entry.runs for entry in rows})
+    runs = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    epoch = EPOCH_RULES[comparison.epoch_rule]
+    out.print(f"[bold]{escape(spec.title)}[/bold]: Recall@1 at {epoch}, n = {runs} of {spec.seeds} runs, {margin}")
     out.print(table)
     differs = dict.fromkeys(field for entry in rows for field in entry.differs)
     if differs:
@@ -143,11 +166,16 @@ def _print_claims(out: Console, comparison: Comparison) -> None:
 
 
 def _table(*columns: str) -> rich_table.Table:
-    """The verdict is never cut."""
+    """Only the first column wraps where the terminal is narrow."""
     made = rich_table.Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for column in columns:
-        made.add_column(column, no_wrap=column == "verdict", overflow="fold")
+    for place, column in enumerate(columns):
+        made.add_column(column, no_wrap=place > 0, overflow="fold")
     return made
+
+
+def _short(entry: compare.Compared) -> str:
+    """LOWER THAN PUBLISHED without what the column says anyhow."""
+    return str(entry.verdict).removesuffix(" THAN PUBLISHED")
 
 
 def _coloured(text: str) -> str:

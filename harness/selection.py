@@ -8,7 +8,7 @@ not see the test set at all.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.results import Summary
@@ -32,7 +32,13 @@ class Selected:
     values: tuple[float, ...]  # fractions
     seeds: tuple[int, ...]
     trial_ids: tuple[str, ...]
-    of_several: bool = True  # whether there was a choice
+    considered: int = 1  # candidates that the choice was among
+    declared: int = 1  # candidates of the sweep
+
+    @property
+    def of_several(self) -> bool:
+        """Whether there is a choice."""
+        return self.declared > 1
 
     @property
     def mean(self) -> float | None:
@@ -61,7 +67,10 @@ Candidate = Callable[[Cell], bool]
 
 def oracle(found: Sequence[Summary], candidate: Candidate) -> dict[str, Selected]:
     """Per method the candidate with the highest mean; `found` is of one metric."""
-    return {method: _whole(max(trained, key=_mean), "oracle") for method, trained in _trained(found, candidate).items()}
+    return {
+        method: _whole(max(complete, key=_mean), "oracle", complete, declared)
+        for method, complete, declared in _candidates(found, candidate)
+    }
 
 
 def leave_one_seed_out(found: Sequence[Summary], candidate: Candidate) -> dict[str, Selected]:
@@ -70,18 +79,12 @@ def leave_one_seed_out(found: Sequence[Summary], candidate: Candidate) -> dict[s
     A method with a single candidate has nothing to choose; one with several needs two seeds and is left out below that.
     """
     chosen = {}
-    for method, trained in _trained(found, candidate).items():
-        if len(trained) == 1:
-            chosen[method] = _whole(trained[0], "leave-one-seed-out", of_several=False)
-            continue
-        picks = []
-        for seed in sorted({seed for summary in trained for seed in summary.seeds}):
-            others = [(_mean_without(summary, seed), summary) for summary in trained if seed in summary.seeds]
-            judged = [(mean, summary) for mean, summary in others if mean is not None]
-            if judged:
-                picks.append((seed, max(judged, key=lambda entry: entry[0])[1]))
-        if picks:
-            chosen[method] = _assembled(method, "leave-one-seed-out", picks)
+    for method, complete, declared in _candidates(found, candidate):
+        if declared == 1:
+            chosen[method] = _whole(complete[0], "leave-one-seed-out", complete, declared)
+        elif len(complete[0].seeds) > 1:
+            picks = [(seed, max(complete, key=lambda one: _mean_without(one, seed))) for seed in complete[0].seeds]
+            chosen[method] = _assembled(method, "leave-one-seed-out", picks, len(complete), declared)
     return chosen
 
 
@@ -90,34 +93,44 @@ def on_validation(
 ) -> dict[str, Selected]:
     """Per method the candidate whose cell has the highest mean in `validation`, with its values in `found`.
 
-    A method is left out until each of its candidates that `found` has is in `validation`: part of a grid is another choice.
+    A method is left out until each of its candidates is there with all its seeds: part of a grid is another choice.
     """
-    held_out = {summary.cell.label: summary for summary in validation if summary.values}
+    held_out = {summary.cell.label: summary for summary in validation if summary.values and not summary.missing}
     chosen = {}
-    for method, trained in _trained(found, candidate).items():
-        if len(trained) == 1:
-            chosen[method] = _whole(trained[0], rule, of_several=False)
-        elif all(summary.cell.label in held_out for summary in trained):
-            chosen[method] = _whole(max(trained, key=lambda summary: _mean(held_out[summary.cell.label])), rule)
+    for method, complete, declared in _candidates(found, candidate):
+        if declared == 1:
+            chosen[method] = _whole(complete[0], rule, complete, declared)
+        elif all(summary.cell.label in held_out for summary in complete):
+            best = max(complete, key=lambda summary: _mean(held_out[summary.cell.label]))
+            chosen[method] = _whole(best, rule, complete, declared)
     return chosen
 
 
-def _trained(found: Sequence[Summary], candidate: Candidate) -> dict[str, list[Summary]]:
-    """The candidates with a value, by method."""
+def _candidates(found: Sequence[Summary], candidate: Candidate) -> Iterator[tuple[str, list[Summary], int]]:
+    """Method, its candidates that have all seeds which any of them has, and how many candidates the sweep declares.
+
+    Means over different seeds would rank the seeds along with the cells.
+    """
     by_method: dict[str, list[Summary]] = {}
     for summary in found:
-        if summary.values and candidate(summary.cell):
+        if candidate(summary.cell):
             by_method.setdefault(summary.cell.method, []).append(summary)
-    return by_method
+    for method, summaries in by_method.items():
+        seeds = {seed for summary in summaries for seed in summary.seeds}
+        complete = [summary for summary in summaries if summary.seeds and set(summary.seeds) == seeds]
+        if complete:
+            yield method, complete, len(summaries)
 
 
-def _whole(summary: Summary, rule: str, of_several: bool = True) -> Selected:
+def _whole(summary: Summary, rule: str, complete: Sequence[Summary], declared: int) -> Selected:
     """One cell for all seeds."""
-    cells = (summary.cell,) * len(summary.values)
-    return Selected(summary.cell.method, rule, cells, summary.values, summary.seeds, summary.trial_ids, of_several)
+    cells, method = (summary.cell,) * len(summary.values), summary.cell.method
+    return Selected(method, rule, cells, summary.values, summary.seeds, summary.trial_ids, len(complete), declared)
 
 
-def _assembled(method: str, rule: str, picks: Sequence[tuple[int, Summary]]) -> Selected:
+def _assembled(
+    method: str, rule: str, picks: Sequence[tuple[int, Summary]], considered: int, declared: int
+) -> Selected:
     """A cell per seed."""
     places = [summary.seeds.index(seed) for seed, summary in picks]
     return Selected(
@@ -127,6 +140,8 @@ def _assembled(method: str, rule: str, picks: Sequence[tuple[int, Summary]]) -> 
         values=tuple(summary.values[place] for place, (_, summary) in zip(places, picks, strict=True)),
         seeds=tuple(seed for seed, _ in picks),
         trial_ids=tuple(summary.trial_ids[place] for place, (_, summary) in zip(places, picks, strict=True)),
+        considered=considered,
+        declared=declared,
     )
 
 
@@ -134,6 +149,5 @@ def _mean(summary: Summary) -> float:
     return statistics.fmean(summary.values)
 
 
-def _mean_without(summary: Summary, seed: int) -> float | None:
-    others = [value for other, value in zip(summary.seeds, summary.values, strict=True) if other != seed]
-    return statistics.fmean(others) if others else None
+def _mean_without(summary: Summary, seed: int) -> float:
+    return statistics.fmean(value for other, value in zip(summary.seeds, summary.values, strict=True) if other != seed)

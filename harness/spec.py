@@ -247,8 +247,8 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
 def _comparison(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     """What a sweep declares for its comparison, validated."""
     margin, claims = content.get("margin"), content.get("claims", [])
-    if margin is not None and (isinstance(margin, bool) or not isinstance(margin, int | float) or not margin > 0):
-        raise UsageError(f"{path}: margin={margin!r} must be a number of points above 0, for example 1.0.")
+    if margin is not None and (isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < 100):
+        raise UsageError(f"{path}: margin={margin!r} must be a number of points between 0 and 100, for example 1.0.")
     trained = list(dict.fromkeys(entry.get("method") for entry in content["cells"]))
     for claim in claims if isinstance(claims, list) else [claims]:
         if not (isinstance(claim, list) and len(claim) == 2 and claim[0] != claim[1]):
@@ -256,11 +256,18 @@ def _comparison(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         for method in claim:
             if method not in trained:
                 raise errors.unknown(f"method in the claims of {path.name}", str(method), trained)
+    pairs = [frozenset(claim) for claim in claims]
+    if len(set(pairs)) < len(pairs):
+        raise UsageError(f"{path}: two of its claims are of the same two methods; each pair is tested once.")
     validation = content.get("validation")
     if validation is not None and not isinstance(validation, str):
         raise UsageError(f"{path}: validation={validation!r} must be the name of a sweep.")
     if isinstance(validation, str) and validation.endswith(".toml"):
         validation = str(path.resolve().parent / validation)
+        if not Path(validation).is_file():
+            raise UsageError(f"{path}: validation={content['validation']!r}: there is no such file beside this one.")
+    elif validation is not None and validation not in names():
+        raise errors.unknown(f"validation sweep in {path.name}", validation, names())
     return {
         "margin": margin,
         "claims": tuple((better, than) for better, than in claims),

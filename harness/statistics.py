@@ -52,10 +52,13 @@ def between(difference: float, deviation: float, degrees: int, runs: tuple[int, 
     return difference - half, difference + half
 
 
-def paired(differences: Sequence[float], selected: bool, level: float = 0.95) -> tuple[float, Interval]:
+def paired(
+    differences: Sequence[float], selected: bool, level: float = 0.95, least: float = 0.0
+) -> tuple[float, Interval]:
     """Two-sided p of Student's test that paired differences have mean zero, and the interval of that mean.
 
-    At least two differences; equal ones have no spread: p is 0 or 1. Where cells were `selected` on the other seeds, every
+    At least two differences. Their spread counts as `least` at least: values in whole steps, images found say, can be equal
+    by chance, and without a spread p is 0 or 1. Where cells were `selected` on the other seeds, every
     run has a part in choosing for all others: the differences are correlated, and their variance alone makes the test too
     bold. It is then multiplied by 1 + n/(n − 1), as Nadeau and Bengio do for resampled training sets (Machine Learning 52
     (2003), 239). With methods of 20, 4 and 1 equal cells, three claims and 3, 5 and 10 seeds, some claim was decided wrongly at
@@ -65,7 +68,7 @@ def paired(differences: Sequence[float], selected: bool, level: float = 0.95) ->
 
     n = len(differences)
     mean = statistics.fmean(differences)
-    error = statistics.stdev(differences) * math.sqrt(1 / n + (1 / (n - 1) if selected else 0))
+    error = max(statistics.stdev(differences), least) * math.sqrt(1 / n + (1 / (n - 1) if selected else 0))
     half = t_quantile((1 + level) / 2, n - 1) * error
     if error == 0:
         return (1.0 if mean == 0 else 0.0), (mean, mean)

@@ -170,7 +170,7 @@ def read_config(path: Path) -> TrialConfig:
     if not (path / CONFIG).is_file():
         raise UsageError(f"{path} is no trial directory: it has no {CONFIG}.")
     content = read_json(path / CONFIG)
-    if "settings" not in content:
+    if not isinstance(content.get("settings"), dict):
         raise DamagedFile(f"{path / CONFIG} is damaged: it has no settings")
     try:
         return from_dict(content["settings"])
@@ -179,12 +179,35 @@ def read_config(path: Path) -> TrialConfig:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """`result.json` of a finished trial. Raises DamagedFile naming it where a part is missing."""
+    """`result.json` of a finished trial. Raises DamagedFile naming it where a part is missing or is none."""
     content = read_json(path / RESULT)
     for name in RESULT_PARTS:
         if name not in content:
             raise DamagedFile(f"{path / RESULT} is damaged: it has no {name}")
+    check_result(path, content, content["metrics"])
     return content
+
+
+def check_result(path: Path, content: Mapping[str, Any], lines: Any) -> None:
+    """Raises DamagedFile where the parts of a result do not fit together; `lines` are its metrics."""
+    kinds = {
+        "trial_id": str,
+        "epochs": int,
+        "seconds": int | float,
+        "train_images": int,
+        "device": str,
+        "device_type": str,
+    }
+    for name, kind in kinds.items():
+        if name in content and (not isinstance(content[name], kind) or isinstance(content[name], bool)):
+            raise DamagedFile(f"{path / RESULT} is damaged: its {name} is {content[name]!r}")
+    if not isinstance(content.get("notes", []), list):
+        raise DamagedFile(f"{path / RESULT} is damaged: its notes are {content['notes']!r}")
+    last = lines[-1] if isinstance(lines, list) and lines and isinstance(lines[-1], dict) else {}
+    if last.get("epoch") != content["epochs"]:
+        raise DamagedFile(
+            f"{path / RESULT} is damaged: its metrics end at epoch {last.get('epoch', 'none')} of {content['epochs']}"
+        )
 
 
 def recalls(line: Mapping[str, Any]) -> dict[int, float]:

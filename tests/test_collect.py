@@ -126,7 +126,7 @@ def nested(directory):
         (foreign, "its settings are those of trial"),
         (renamed, "0000000000000000"),
         (of_another_version, "wieght"),
-        (short, "1 of 2 epochs"),
+        (short, "epoch 1 of 2"),
         (worded, "'low'"),
         (unfinished, "not finished"),
         (without_settings, "config.json"),

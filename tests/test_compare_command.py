@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from harness import cli, spec
+from harness import cli, compare, spec
 from harness.errors import UsageError
 from tests import builders
 
@@ -83,7 +83,7 @@ def test_the_comparison_is_written_in_four_forms(tmp_path):
     code, _ = compared(tmp_path, LIKE_THE_PAPER, "--output", str(tmp_path / "out"))
     assert code == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {f"comparison.{kind}" for kind in ("tex", "md", "csv", "json")}
+    assert names == {*(f"comparison.{kind}" for kind in ("tex", "md", "csv", "json")), "claims.csv"}
     content = json.loads((tmp_path / "out" / "comparison.json").read_text())
     (maskcon,) = [
         cell for cell in content["cells"] if cell["cell"].startswith("maskcon") and cell["metric"] == "recall_at_1"
@@ -112,3 +112,81 @@ def test_an_unknown_epoch_rule_lists_the_known(tmp_path):
     done = CliRunner().invoke(cli.app, ["compare", str(path), "--workspace", str(tmp_path), "--epoch", "first"])
     assert isinstance(done.exception, UsageError)
     assert "final" in str(done.exception)
+
+
+def test_a_declared_seed_that_is_missing_does_not_pass(tmp_path):
+    """A cell that nothing is published for, and one that has enough runs for a verdict."""
+    lines = [
+        *SWEEP[:2],
+        "seeds = 4",
+        *SWEEP[3:],
+        "[[cells]]",
+        'method = "maskcon"',
+        "weight = [1]",
+        "temperature = [0]",
+    ]
+    sweep = spec.load(builders.written_spec(tmp_path, *lines))
+    for trial in sweep.trials():
+        if trial.seed < 3 and (trial.temperature or trial.seed == 0):
+            builders.finished_trial(tmp_path, trial, LIKE_THE_PAPER[trial.method] + (NOISE[trial.seed]))
+    words = ["compare", str(tmp_path / "mine.toml"), "--workspace", str(tmp_path)]
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 1
+    assert "maskcon weight=1 temperature=0: 1 of 4 seeds are trained" in done.output
+    assert "supce: 3 of 4 seeds are trained" in done.output
+    assert "n = 3 of 4 runs" in done.output
+    assert "With 3 runs of s" in done.output
+
+
+def test_one_training_with_most_of_the_variance_is_named_and_does_not_pass(tmp_path):
+    lines = [
+        *SWEEP[:4],
+        "[[cells]]",
+        'method = "supce"',
+        *SWEEP[7:9],
+        "weight = [0.5, 1]",
+        "temperature = [0.05, 0.1, 0.5]",
+    ]
+    sweep = spec.load(builders.written_spec(tmp_path, *lines))
+    collapsed = "maskcon weight=0.5 temperature=0.1"
+    for cell in sweep.cells():
+        for trial in cell.trials:
+            value = builders.plausible_recall(trial)
+            builders.finished_trial(tmp_path, trial, 0.01 if cell.label == collapsed and trial.seed == 1 else value)
+    done = CliRunner().invoke(cli.app, ["compare", str(tmp_path / "mine.toml"), "--workspace", str(tmp_path)])
+    assert done.exit_code == 1
+    assert f"{collapsed}: 100 % of the pooled variance of 7 trainings is its own" in " ".join(done.output.split())
+
+
+def test_equal_steps_of_few_test_images_are_not_taken_for_certainty(tmp_path):
+    lines = [
+        'dataset = "digits"', "seeds = 3", 'claims = [["maskcon", "supce"]]', "[settings]", "epochs = 2",
+        "[[cells]]", 'method = "supce"', "[[cells]]", 'method = "maskcon"',
+    ]  # fmt: skip
+    sweep = spec.load(builders.written_spec(tmp_path, *lines))
+    for trial in sweep.trials():  # one image of 449 more, on every seed
+        builders.finished_trial(tmp_path, trial, (400 + 3 * trial.seed + (trial.method == "maskcon")) / 449)
+    words = ["compare", str(tmp_path / "mine.toml"), "--workspace", str(tmp_path), "--json"]
+    (claim,) = json.loads(CliRunner().invoke(cli.app, words).output)["claims"]
+    assert claim["differences"] == pytest.approx([100 / 449] * 3)
+    assert claim["verdict"] == "NOT SHOWN"
+
+
+@pytest.mark.parametrize(
+    ("validation", "phrase"),
+    [
+        (["validation_fraction = 0.25"], None),
+        (["validation_fraction = 0.25", "lr = 0.01"], "trains other things than this sweep"),
+        ([], "holds no images out"),
+    ],
+)
+def test_a_sweep_selects_for_another_only_where_it_holds_images_out_of_the_same_trainings(tmp_path, validation, phrase):
+    cells = ["[[cells]]", 'method = "maskcon"', "weight = [0.5, 1]"]
+    head = ['dataset = "digits"', "seeds = 2"]
+    held_out = builders.written_spec(tmp_path, *head, "[settings]", "epochs = 2", *validation, *cells, name="held")
+    path = builders.written_spec(tmp_path, *head, 'validation = "held.toml"', "[settings]", "epochs = 2", *cells)
+    for sweep in (spec.load(path), spec.load(held_out)):
+        builders.finished_sweep(tmp_path, sweep)
+    found = compare.compare(spec.load(path), tmp_path)
+    assert ("validation-fine" in found.selected) == (phrase is None)
+    assert (phrase or "") in found.validation

@@ -1,5 +1,6 @@
 """The results frame: read from trial directories, one row per trial, metric and epoch; epoch rules, means, deviations."""
 
+import json
 import math
 import statistics
 
@@ -221,3 +222,19 @@ def test_infinite_temperature_is_infinite_in_the_frame(tmp_path):
     trial = digits_trial("maskcon").replace(temperature=math.inf)  # not canonical: as a hand-made directory may be
     builders.finished_trial(tmp_path, trial, 0.5)
     assert set(results.load(tmp_path)["temperature"]) == {math.inf}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metrics": []}, {"epochs": "5"}, {"seconds": "x"}, {"device": 7}, {"notes": "x"}, {"trial_id": "another"},
+        {"metrics": [{"epoch": 5, "recall_at_1": 65.2}]}, {"metrics": [{"epoch": 5, "recall_at_1": float("nan")}]},
+        {"metrics": [{"epoch": 4, "recall_at_1": 0.5}]},
+    ],
+)  # fmt: skip
+def test_a_result_whose_parts_do_not_fit_is_named(tmp_path, change):
+    path = builders.finished_trial(tmp_path, digits_trial(), 0.5) / trials.RESULT
+    path.write_text(json.dumps(trials.read_json(path) | change))
+    for every_epoch in (True, False):
+        with pytest.raises(UsageError, match=r"result\.json is damaged"):
+            results.load(tmp_path, every_epoch)

@@ -68,11 +68,12 @@ def test_several_cells_of_one_seed_cannot_be_judged_without_it():
     assert selection.oracle(one_seed, everyone)["maskcon"].values == (0.6,)
 
 
-def test_a_cell_without_a_seed_is_no_candidate_for_it():
+def test_a_cell_that_lacks_a_seed_of_the_others_is_not_considered():
     found = [summary("maskcon", 0.2, (0.9, 0.9), seeds=(1, 2)), summary("maskcon", 1.0, (0.5, 0.6, 0.4))]
-    chosen = selection.leave_one_seed_out(found, everyone)["maskcon"]
-    assert chosen.values == (0.5, 0.9, 0.9)
-    assert chosen.seeds == (0, 1, 2)
+    for rule in (selection.oracle, selection.leave_one_seed_out):
+        chosen = rule(found, everyone)["maskcon"]
+        assert chosen.values == (0.5, 0.6, 0.4)
+        assert (chosen.considered, chosen.declared, chosen.of_several) == (1, 2, True)
 
 
 def test_baselines_inside_the_grid_do_not_stand_for_the_method():

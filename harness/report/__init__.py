@@ -61,7 +61,7 @@ def write(
     parts = [part for _, part in sorted((made | drawn).items())]
     rows, notes = content.rows()
     files.write_text(folder / "results.csv", results.to_csv(rows))
-    verify.write_cells(list(made.values()), folder / verify.CELLS)
+    files.write_text(folder / verify.CELLS, verify.cells_text(list(made.values())))
     known = facts.gather(spec, planned, read.about)
     files.write_text(folder / "provenance.json", facts.text(known))
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
@@ -81,11 +81,13 @@ def check(
     also: Sequence[Path] = (),
 ) -> Verified:
     """Hold a written report against the trial directories; the same options as `write`."""
-    from harness.report import verify
+    from harness.report import facts, verify
 
-    content = gather(spec, workspace, epoch_rule, also)
+    planned, read = _read(spec, workspace, also)
+    content = _content(spec, workspace, planned, read, epoch_rule, also)
     runs = tracking.runs(workspace, spec, uri or tracking.default_uri(workspace))
-    return verify.verify(content, output or workspaces.report_folder(workspace, spec), runs)
+    fresh = facts.gather(spec, planned, read.about)
+    return verify.verify(content, output or workspaces.report_folder(workspace, spec), fresh, runs)
 
 
 def gather(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None, also: Sequence[Path] = ()) -> Content:

@@ -44,7 +44,7 @@ def gather(spec: SweepSpec, planned: Sequence[Planned], about: Mapping[Path, Map
             "training": sum(entry["seconds"] for entry in finished) / 3600,
             "on_gpu": sum(gpu_seconds) / 3600,
         },
-        "devices": sorted({entry["environment"].get("device", "unknown") for entry in finished}),
+        "devices": sorted({str(entry["environment"].get("device", "unknown")) for entry in finished}),
         "trials": entries,
     }
 

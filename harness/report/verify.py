@@ -1,24 +1,27 @@
 """`harness report --verify`: every number of a written report, recomputed from the trial directories.
 
-Each trial's `result.json` is held against its `metrics.jsonl`; the tables are built anew from the trials, and what stands in
-the report's files is read back from LaTeX, Markdown, the page and results.csv.
+Each trial's `result.json` is held against its `metrics.jsonl`; tables, documents and page are built anew from the trials, and
+the report's files are read back. Recall is not computed again from the stored features, which are rounded to fp16.
 """
 
 from __future__ import annotations
 
 import html.parser
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from harness import files, results, tracking, trials
+from harness import results, tracking, trials
 from harness.errors import UsageError
-from harness.report import figures, page, tables
+from harness.report import document, figures, page, tables
 from harness.report.content import Content
 from harness.report.figures import Figure
 from harness.report.table import Entry, Table
 
 CELLS = "cells.json"
+OF_THE_REPORT = ("made", "code", "versions", "machine")  # in provenance.json: when and with what it was written
 
 
 @dataclass(frozen=True)
@@ -31,27 +34,32 @@ class Verified:
     wrong: tuple[str, ...]  # each: where, what stands there, what it should be, which trials say so
 
 
-def verify(content: Content, folder: Path, runs: tracking.Runs) -> Verified:
-    """Check the report in a folder. Raises UsageError where there is none."""
+def verify(content: Content, folder: Path, fresh: dict[str, Any], runs: tracking.Runs) -> Verified:
+    """Check the report in a folder; `fresh` is what `facts.gather` finds now. Raises UsageError where there is none."""
     if not (folder / "report.html").is_file():
         raise UsageError(f"{folder} holds no report: `harness report` writes it, --verify checks it afterwards.")
     made = list(tables.all_tables(content).values())
-    wrong = [*_trials(content), *_frame(content, folder)]
+    known, wrong = _provenance(folder, fresh)
+    wrong += [*_trials(content), *_results(content, folder)]
     in_page = _PageTables.of(folder / "report.html")
     for table in made:
-        wrong += _file(folder / f"{table.name}.tex", table, table.latex())
-        wrong += _file(folder / f"{table.name}.md", table, table.markdown())
+        wrong += _lines(folder / f"{table.name}.tex", table.latex(), table)
+        wrong += _lines(folder / f"{table.name}.md", table.markdown(), table)
         wrong += _page(table, in_page.get(table.name))
-        for whole, text in (("report.md", table.markdown()), ("report.tex", _body(table.latex()))):
-            if text not in (folder / whole).read_text():
-                wrong.append(f"{whole}: the table “{table.name}” is not what the trials give")
-    wrong += _rest(content, folder, runs)
+    wrong += _lines(folder / CELLS, cells_text(made))
+    drawn = figures.described(content, folder)
+    wrong += [f"{one.name}.pdf is missing" for one in drawn.values() if not (folder / f"{one.name}.pdf").is_file()]
+    parts: dict[int, Table | Figure] = {**tables.all_tables(content), **drawn}
+    ordered = [part for _, part in sorted(parts.items())]
+    wrong += _lines(folder / "report.md", document.markdown(content, ordered, known))
+    wrong += _lines(folder / "report.tex", document.latex_document(content, ordered, known))
+    wrong += _lines(folder / "report.html", page.render(content, ordered, known, folder, runs))
     numbers = sum(bool(entry.trials) for table in made for row in _rows(table) for entry in row)
     return Verified(numbers, len(made), len(content.directories), tuple(wrong))
 
 
-def write_cells(made: Sequence[Table], path: Path) -> None:
-    """Which trials stand behind each number of each table."""
+def cells_text(made: Sequence[Table]) -> str:
+    """cells.json: which trials stand behind each number of each table."""
     found = [
         {"table": table.name, "row": _name(row), "column": column, "shown": entry.plain(), "trials": list(entry.trials)}
         for table in made
@@ -59,23 +67,41 @@ def write_cells(made: Sequence[Table], path: Path) -> None:
         for column, entry in zip(table.columns, row, strict=True)
         if entry.trials
     ]
-    files.write_json(path, {"cells": found})
+    return json.dumps({"cells": found}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _provenance(folder: Path, fresh: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What the report was made with, all else as it is found now; and where provenance.json says otherwise."""
+    try:
+        written = trials.read_json(folder / "provenance.json")
+    except (trials.DamagedFile, FileNotFoundError) as problem:
+        return fresh, [f"provenance.json: {problem}"]
+    known = fresh | {name: written[name] for name in OF_THE_REPORT if name in written}
+    now = json.loads(json.dumps(known))
+    differing = [name for name in now if now[name] != written.get(name)]
+    return known, [f"provenance.json: its “{name}” is not what the trials give" for name in differing]
 
 
 def _trials(content: Content) -> Iterator[str]:
-    """A result that says something else than the metrics written epoch by epoch."""
+    """A result that says something else than the metrics written epoch by epoch, or that no ranking of images can have."""
     for trial_id, directory in content.directories.items():
-        path = directory / trials.METRICS
-        if not path.is_file():
-            yield f"{directory}: there is no {trials.METRICS} to hold {trials.RESULT} against"
-        elif trials.read_metrics(path) != trials.read_result(directory)["metrics"]:
-            yield f"trial {trial_id}: {trials.RESULT} and {trials.METRICS} differ"
+        try:
+            lines = trials.read_result(directory)["metrics"]
+            if trials.read_metrics(directory / trials.METRICS) != lines:
+                yield f"trial {trial_id}: {trials.RESULT} and {trials.METRICS} differ"
+        except (trials.DamagedFile, FileNotFoundError) as problem:
+            yield f"trial {trial_id}: {problem}"
+            continue
+        for line in lines:
+            recalls = [value for _, value in sorted(trials.recalls(line).items())]
+            if recalls != sorted(recalls):
+                yield f"trial {trial_id}: at epoch {line['epoch']} recall at a larger K is lower, which cannot be"
 
 
-def _frame(content: Content, folder: Path) -> Iterator[str]:
+def _results(content: Content, folder: Path) -> Iterator[str]:
     """results.csv against the trials."""
     expected = results.to_csv(content.rows()[0]).splitlines()
-    found = (folder / "results.csv").read_text().splitlines()
+    found = _read(folder / "results.csv").splitlines()
     if found != expected:
         known = set(expected)
         odd = [line for line in found if line not in known]
@@ -83,37 +109,30 @@ def _frame(content: Content, folder: Path) -> Iterator[str]:
         yield f"results.csv: {len(found)} lines, {len(expected)} by the trials{not_theirs}"
 
 
-def _rest(content: Content, folder: Path, runs: tracking.Runs) -> Iterator[str]:
-    """The page beside its tables: made anew, with the provenance that the report has, it is the same line by line."""
-    parts: dict[int, Table | Figure] = {**tables.all_tables(content), **figures.described(content, folder)}
-    known = trials.read_json(folder / "provenance.json")
-    expected = page.render(content, [part for _, part in sorted(parts.items())], known, folder, runs).splitlines()
-    found = (folder / "report.html").read_text().splitlines()
-    for line, right in zip(found, expected, strict=False):
+def _lines(path: Path, expected: str, table: Table | None = None) -> Iterator[str]:
+    """Every line of a file that is not the one that the trials give; a table's with the trials of its row."""
+    if not path.is_file():
+        yield f"{path.name} is missing"
+        return
+    found, wanted = _read(path).splitlines(), expected.splitlines()
+    for line, right in zip(found, wanted, strict=False):
         if line != right:
-            yield f"report.html: “{_short(line, right)}”, by the trials “{_short(right, line)}”"
-    if len(found) != len(expected):
-        yield f"report.html has {len(found)} lines, {len(expected)} by the trials"
+            behind = "" if table is None else _behind(table, right)
+            yield f"{path.name}: “{_short(line, right)}”, by the trials “{_short(right, line)}”{behind}"
+    if len(found) != len(wanted):
+        yield f"{path.name} has {len(found)} lines, {len(wanted)} by the trials"
 
 
 def _short(line: str, other: str) -> str:
-    """The part of a line around where it begins to differ."""
+    """A line, or of a long one the part around where it begins to differ."""
+    if len(line) <= 300:
+        return line.strip()
     first = next((place for place, pair in enumerate(zip(line, other, strict=False)) if pair[0] != pair[1]), len(other))
     return line[max(0, first - 30) : first + 50].strip()
 
 
-def _file(path: Path, table: Table, expected: str) -> Iterator[str]:
-    """A table's own file: every line that is not the one that the trials give."""
-    name = path.name
-    if not path.is_file():
-        yield f"{name} is missing"
-        return
-    found, wanted = path.read_text().splitlines(), expected.splitlines()
-    for line, right in zip(found, wanted, strict=False):
-        if line != right:
-            yield f"{name}: “{line.strip()}”, by the trials “{right.strip()}”{_behind(table, right)}"
-    if len(found) != len(wanted):
-        yield f"{name} has {len(found)} lines, {len(wanted)} by the trials"
+def _read(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def _page(table: Table, found: Sequence[Sequence[str]] | None) -> Iterator[str]:
@@ -123,7 +142,9 @@ def _page(table: Table, found: Sequence[Sequence[str]] | None) -> Iterator[str]:
         yield f"report.html: “{table.name}” has {len(found or ())} rows, {len(expected)} by the trials"
         return
     for row, texts in zip(expected, found, strict=True):
-        for column, entry, text in zip(table.columns, row, texts, strict=True):
+        if len(texts) != len(row):
+            yield f"report.html, {table.name}, {_name(row)}: {len(texts)} cells, {len(row)} by the trials"
+        for column, entry, text in zip(table.columns, row, texts, strict=False):
             if text != entry.plain():
                 place = f"report.html, {table.name}, {_name(row)}, {column}"
                 yield f"{place}: “{text}”, by the trials “{entry.plain()}”{_named(entry.trials)}"
@@ -140,11 +161,6 @@ def _behind(table: Table, line: str) -> str:
 
 def _named(ids: Sequence[str]) -> str:
     return f" (trials {', '.join(ids)})" if ids else ""
-
-
-def _body(latex: str) -> str:
-    """The rows of a LaTeX table: the document makes it fit the page, and keeps them."""
-    return latex[latex.index(r"\midrule") : latex.index(r"\bottomrule")]
 
 
 def _rows(table: Table) -> Iterator[tuple[Entry, ...]]:
@@ -170,7 +186,7 @@ class _PageTables(html.parser.HTMLParser):
     def of(cls, path: Path) -> Mapping[str, list[list[str]]]:
         """Of a page, by the table's name."""
         reader = cls()
-        reader.feed(path.read_text())
+        reader.feed(_read(path))
         return reader.found
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -90,3 +90,43 @@ def test_every_number_of_the_tables_names_its_trials(written):
     supce = next(cell for cell in cells if cell["table"] == "main" and cell["row"].startswith("SupCE"))
     assert supce["trials"] == [trial.trial_id for trial in written.spec.trials() if trial.method == "supce"]
     assert supce["shown"] in written.text("main.md")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("report.md", "n = 3 runs per cell", "n = 30 runs per cell"),
+        ("report.tex", "sample standard deviation", "standard error"),
+        ("cells.json", '"SupCE', '"SupFINE'),
+        ("provenance.json", "Test CPU", "Another GPU"),
+    ],
+)
+def test_words_and_origins_are_checked_as_well(written, name, old, new):
+    assert any(line.startswith(name) for line in planted(written, name, old, new))
+
+
+def test_damage_and_lost_files_are_named_and_end_nothing(written):
+    folder = written.written.folder
+    (folder / "provenance.json").write_text("{")
+    (folder / "main.md").write_bytes(b"\xff")
+    (folder / "report.md").unlink()
+    (folder / "sensitivity.pdf").unlink()
+    trials.directory(written.workspace, written.spec.trials()[0]).joinpath(trials.METRICS).write_text("{\n")
+    found = "\n".join(wrong(written))
+    for phrase in (
+        "provenance.json: ",
+        "main.md: ",
+        "report.md is missing",
+        "sensitivity.pdf is missing",
+        "line 1 is damaged",
+    ):
+        assert phrase in found
+
+
+def test_recalls_that_no_ranking_can_have_are_found(written):
+    directory = trials.directory(written.workspace, written.spec.trials()[0])
+    result = builders.edited(
+        directory / trials.RESULT, lambda content: content["metrics"][-1].update(recall_at_1=0.999)
+    )
+    trials.write_metrics(directory / trials.METRICS, trials.read_json(result)["metrics"])
+    assert any("recall at a larger K is lower" in line for line in wrong(written))

@@ -135,8 +135,11 @@ def _read(path: Path, name: str) -> np.ndarray:
 
     try:
         with np.load(path, allow_pickle=False) as content:
-            return content[name]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            found = content[name]
+        if len(found) != trials.read_result(path.parent)["test_images"] or not np.isfinite(found).all():
+            raise ValueError(f"{len(found)} rows, which are not those of the test images, or not numbers")
+        return found
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, trials.DamagedFile) as error:
         raise NotDrawn(f"{path.parent.name}/{path.name} is damaged: {error}") from None
 
 

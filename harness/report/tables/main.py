@@ -43,9 +43,20 @@ def table(content: Content) -> Table:
             "(95 %). Over SupCE: difference in Recall@1, in points. "
             "w and τ: of the cell chosen most often, with [for how many seeds of all] where that is not every one. Published: "
             "the paper's number for the same w and τ, a single run.",
+            *_partly(content),
             *content.notes(),
         ),
     )
+
+
+def _partly(content: Content) -> list[str]:
+    """Which methods were chosen from a part of their cells."""
+    parts = [
+        f"{content.method_titles[method]} {one.considered} of {one.declared}"
+        for method, one in content.chosen.items()
+        if one.considered < one.declared
+    ]
+    return [f"Chosen among the cells that have all seeds so far: {', '.join(parts)}."] if parts else []
 
 
 def _row(content: Content, selected: Selected) -> tuple[Entry, ...]:

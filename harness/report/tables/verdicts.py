@@ -6,6 +6,7 @@ from harness import protocol, verdicts
 from harness.compare import PRIMARY, Compared, Comparison
 from harness.report.content import Content
 from harness.report.table import Entry, Table
+from harness.results import EPOCH_RULES
 
 position = 4
 
@@ -22,7 +23,8 @@ def of_comparison(comparison: Comparison) -> Table:
     return Table(
         name="verdicts",
         heading="What was reproduced",
-        caption=f"{spec.title}: Recall@1 in percent beside the published numbers; {margin}.",
+        caption=f"{spec.title}: Recall@1 in percent at {EPOCH_RULES[comparison.epoch_rule]}, beside the published numbers; "
+        f"{margin}.",
         columns=("Method", "w", "τ", "ours", "n", "published", "difference", "90 % from", "90 % to", "verdict"),
         groups=(tuple(_row(titles, entry) for entry in comparison.verdicts),),
         footnotes=tuple(
@@ -53,6 +55,8 @@ def verdict_text(entry: Compared) -> str:
     """The verdict, that it is qualified, and what makes it not comparable."""
     if entry.verdict == verdicts.NOT_COMPARABLE:
         return f"{entry.verdict}: {'; '.join(entry.differs)}"
+    if not entry.runs:
+        return f"{entry.verdict} (not trained)"
     return f"{entry.verdict}, QUALIFIED" if is_qualified(entry) else str(entry.verdict)
 
 
@@ -68,7 +72,8 @@ def _rule(comparison: Comparison) -> str:
         f"s = {deviation:.2f} points, pooled with {degrees} degrees of freedom" if degrees else "s is not known yet"
     )
     return (
-        f"90 %: interval of ours − published, d ± t·s·√(1 + 1/n), the published number being one run itself; {spread}. "
+        f"90 %: interval of ours − published, d ± t·s·√(1 + 1/n), the published number being one run itself; {spread}, "
+        "which takes the runs of all cells for independent and equally spread. "
         "REPRODUCED: inside ±δ; LOWER, HIGHER: wholly outside; INCONCLUSIVE: neither. "
         f"INSUFFICIENT RUNS: fewer than {verdicts.FEWEST_RUNS}. NOT COMPARABLE: what the source states differs."
     )
