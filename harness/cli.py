@@ -163,9 +163,10 @@ def report(
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
+    asked = reports.Asked(output, epoch, mlflow, also or ())
     if verify:
-        sys.exit(terminal.report_verified(out, reports.check(spec, folder, output, epoch, mlflow, also or ())))
-    written = reports.write(spec, folder, output, epoch, mlflow, also or ())
+        sys.exit(terminal.report_verified(out, reports.check(spec, folder, asked)))
+    written = reports.write(spec, folder, asked)
     problem = reports.record(spec, folder, written.folder, mlflow)
     terminal.report_written(out, err, written, problem)
 

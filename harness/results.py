@@ -76,10 +76,6 @@ class Summary:
         """Sample standard deviation (ddof = 1); None below two seeds."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
-    def at(self, seed: int) -> float | None:
-        """The value of one seed, where it has finished."""
-        return self.values[self.seeds.index(seed)] if seed in self.seeds else None
-
 
 def summaries(frame: pd.DataFrame, spec: SweepSpec, metrics: Sequence[str], rule: str = "final") -> list[Summary]:
     """Every cell of a sweep × metric, at the epoch that `rule` picks."""

@@ -41,16 +41,6 @@ class Selected:
         return self.declared > 1
 
     @property
-    def mean(self) -> float | None:
-        """Over the seeds; None without any."""
-        return statistics.fmean(self.values) if self.values else None
-
-    @property
-    def deviation(self) -> float | None:
-        """Sample standard deviation (ddof = 1); None below two seeds."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-    @property
     def cell(self) -> Cell | None:
         """The cell that was chosen most often, the first of several; None without any."""
         labels = [cell.label for cell in self.cells]

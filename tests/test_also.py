@@ -44,7 +44,7 @@ def test_reports_and_comparisons_have_them(tmp_path, apart):
     ours = compare.compare(apart, near, also=[far]).compared[0]
     assert (ours.values, ours.missing) == (pytest.approx((50, 70, 75)), 1)
     assert compare.compare(apart, near).compared[0].values == (50,)
-    written = report.write(apart, near, also=[far])
+    written = report.write(apart, near, report.Asked(also=[far]))
     assert (written.done, written.trainings) == (3, 4)
     known = json.loads((written.folder / "provenance.json").read_text())
     assert [entry["state"] for entry in known["trials"]] == ["done", "done", "done", "missing"]

@@ -156,11 +156,11 @@ def test_too_many_rows_leave_the_reported_epochs_and_a_note(tmp_path, monkeypatc
     sweep = specs.load(tmp_path / "mine.toml", overrides=["epochs=4"], seeds=1)
     for trial in sweep.trials():
         builders.finished_trial(tmp_path, trial, {1: 0.9, 2: 0.1, 3: 0.25, 4: 0.5})
-    everything = report.write(sweep, tmp_path, epoch_rule="best")
+    everything = report.write(sweep, tmp_path, report.Asked(epoch_rule="best"))
     assert not any("results.csv" in note for note in everything.notes)
     whole = pd.read_csv(everything.folder / "results.csv")
     monkeypatch.setattr(content, "MOST_ROWS", 5)
-    written = report.write(sweep, tmp_path, epoch_rule="best")
+    written = report.write(sweep, tmp_path, report.Asked(epoch_rule="best"))
     same(pd.read_csv(written.folder / "results.csv"), whole[whole["epoch"] != 2])
     assert any("results.csv has the evaluations" in note for note in written.notes)
 

@@ -34,25 +34,32 @@ class Written:
     notes: list[str]  # what could not be made, and why
 
 
-def write(
-    spec: SweepSpec,
-    workspace: Path,
-    output: Path | None = None,
-    epoch_rule: str | None = None,
-    uri: str | None = None,
-    also: Sequence[Path] = (),
-) -> Written:
-    """Make the whole report in `output` (default: the sweep's folder under reports/ of the workspace).
+@dataclass(frozen=True)
+class Asked:
+    """How a report is wanted; whoever checks it asks in the same way."""
 
-    Trials that only the workspaces `also` have finished are in it, too. The page links the trials' runs in the MLflow at
-    `uri` (default: the workspace's), which is not asked.
-    """
+    output: Path | None = None  # default: the sweep's folder under reports/ of the workspace
+    epoch_rule: str | None = None  # default: the preset's
+    uri: str | None = None  # an MLflow whose runs the page links, without asking it; default: the workspace's
+    also: Sequence[Path] = ()  # workspaces whose finished trials count, too
+
+    def folder(self, workspace: Path, spec: SweepSpec) -> Path:
+        """Where the report is."""
+        return self.output or workspaces.report_folder(workspace, spec)
+
+    def runs(self, workspace: Path, spec: SweepSpec) -> tracking.Runs:
+        """The trials' runs in MLflow."""
+        return tracking.runs(workspace, spec, self.uri or tracking.default_uri(workspace))
+
+
+def write(spec: SweepSpec, workspace: Path, asked: Asked = Asked()) -> Written:
+    """Make the whole report."""
     from harness.report import document, facts, figures, page, tables, verify
 
-    folder = output or workspaces.report_folder(workspace, spec)
+    folder = asked.folder(workspace, spec)
     folder.mkdir(parents=True, exist_ok=True)
-    planned, read = _read(spec, workspace, also)
-    content = _content(spec, workspace, planned, read, epoch_rule, also)
+    planned, read = _read(spec, workspace, asked.also)
+    content = _content(spec, workspace, planned, read, asked)
     made = tables.all_tables(content)
     for table in made.values():
         files.write_text(folder / f"{table.name}.tex", table.latex())
@@ -66,34 +73,25 @@ def write(
     files.write_text(folder / "provenance.json", facts.text(known))
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
     files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
-    runs = tracking.runs(workspace, spec, uri or tracking.default_uri(workspace))
-    files.write_text(folder / "report.html", page.render(content, parts, known, folder, runs))
+    files.write_text(folder / "report.html", page.render(content, parts, known, folder, asked.runs(workspace, spec)))
     notes += [*not_drawn, *_compile(folder)]
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
 
 
-def check(
-    spec: SweepSpec,
-    workspace: Path,
-    output: Path | None = None,
-    epoch_rule: str | None = None,
-    uri: str | None = None,
-    also: Sequence[Path] = (),
-) -> Verified:
-    """Hold a written report against the trial directories; the same options as `write`."""
+def check(spec: SweepSpec, workspace: Path, asked: Asked = Asked()) -> Verified:
+    """Hold a written report against the trial directories."""
     from harness.report import facts, verify
 
-    planned, read = _read(spec, workspace, also)
-    content = _content(spec, workspace, planned, read, epoch_rule, also)
-    runs = tracking.runs(workspace, spec, uri or tracking.default_uri(workspace))
+    planned, read = _read(spec, workspace, asked.also)
+    content = _content(spec, workspace, planned, read, asked)
     fresh = facts.gather(spec, planned, read.about)
-    return verify.verify(content, output or workspaces.report_folder(workspace, spec), fresh, runs)
+    return verify.verify(content, asked.folder(workspace, spec), fresh, asked.runs(workspace, spec))
 
 
-def gather(spec: SweepSpec, workspace: Path, epoch_rule: str | None = None, also: Sequence[Path] = ()) -> Content:
+def gather(spec: SweepSpec, workspace: Path, asked: Asked = Asked()) -> Content:
     """Everything that tables and figures need."""
-    planned, read = _read(spec, workspace, also)
-    return _content(spec, workspace, planned, read, epoch_rule, also)
+    planned, read = _read(spec, workspace, asked.also)
+    return _content(spec, workspace, planned, read, asked)
 
 
 def _read(spec: SweepSpec, workspace: Path, also: Sequence[Path]) -> tuple[list[Planned], results.Read]:
@@ -102,17 +100,10 @@ def _read(spec: SweepSpec, workspace: Path, also: Sequence[Path]) -> tuple[list[
     return planned, results.read([entry.directory for entry in planned], every_epoch=False)
 
 
-def _content(
-    spec: SweepSpec,
-    workspace: Path,
-    planned: Sequence[Planned],
-    read: results.Read,
-    epoch_rule: str | None,
-    also: Sequence[Path],
-) -> Content:
+def _content(spec: SweepSpec, workspace: Path, planned: Sequence[Planned], read: results.Read, asked: Asked) -> Content:
     directories = {entry.trial.trial_id: entry.directory for entry in planned if entry.directory in read.about}
-    rule = epoch_rule or presets.epoch_rule(spec.preset)
-    compared = compare.from_frame(spec, read.frame, workspace, rule, also)
+    rule = asked.epoch_rule or presets.epoch_rule(spec.preset)
+    compared = compare.from_frame(spec, read.frame, workspace, rule, asked.also)
     return Content(spec, compared, read.frame, directories, len(planned))
 
 

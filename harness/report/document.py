@@ -11,6 +11,8 @@ from harness.report.content import Content
 from harness.report.figures import Figure
 from harness.report.table import Entry, Table, latex
 
+MOST_ROWS = 60  # of a table on one page; pdflatex takes 15 s for four of 1,000
+
 
 def sentences(content: Content, known: dict[str, Any]) -> list[str]:
     """What stands under the title: how much is done, what was run, what to beware of."""
@@ -99,7 +101,10 @@ def _figure(figure: Figure) -> str:
 
 
 def _fitting(table: Table) -> str:
-    """A table no wider than the page."""
+    """A table no wider than the page; of one that is longer, where it is."""
+    if sum(map(len, table.groups)) > MOST_ROWS:
+        place = rf"\texttt{{{latex(table.name)}.md}}"
+        return rf"\paragraph{{{latex(table.heading)}}} This table is longer than a page; see {place}."
     width = r"\ifdim\width>\linewidth\linewidth\else\width\fi"
     opened = table.latex().replace(r"\begin{tabular}", rf"\resizebox{{{width}}}{{!}}{{\begin{{tabular}}")
     return opened.replace(r"\end{tabular}", r"\end{tabular}}")

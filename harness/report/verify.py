@@ -6,16 +6,15 @@ the report's files are read back. Recall is not computed again from the stored f
 
 from __future__ import annotations
 
-import html.parser
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import results, tracking, trials
 from harness.errors import UsageError
-from harness.report import document, figures, page, tables
+from harness.report import document, figures, page, page_tables, tables
 from harness.report.content import Content
 from harness.report.figures import Figure
 from harness.report.table import Entry, Table
@@ -41,7 +40,7 @@ def verify(content: Content, folder: Path, fresh: dict[str, Any], runs: tracking
     made = list(tables.all_tables(content).values())
     known, wrong = _provenance(folder, fresh)
     wrong += [*_trials(content), *_results(content, folder)]
-    in_page = _PageTables.of(folder / "report.html")
+    in_page = page_tables.of(_read(folder / "report.html"))
     for table in made:
         wrong += _lines(folder / f"{table.name}.tex", table.latex(), table)
         wrong += _lines(folder / f"{table.name}.md", table.markdown(), table)
@@ -170,48 +169,3 @@ def _rows(table: Table) -> Iterator[tuple[Entry, ...]]:
 def _name(row: Sequence[Entry]) -> str:
     """What a row is of: its leading texts."""
     return " ".join(entry.plain() for entry in row[:3] if entry.value is None and not entry.missing)
-
-
-class _PageTables(html.parser.HTMLParser):
-    """The body cells of each table in a `<figure id=NAME>`, as texts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: dict[str, list[list[str]]] = {}
-        self.name = ""
-        self.in_body = False
-        self.text: list[str] | None = None
-
-    @classmethod
-    def of(cls, path: Path) -> Mapping[str, list[list[str]]]:
-        """Of a page, by the table's name."""
-        reader = cls()
-        reader.feed(_read(path))
-        return reader.found
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A figure names the table; a body, a row and a cell begin."""
-        if tag == "figure":
-            self.name = dict(attrs).get("id") or ""
-        elif tag == "tbody":
-            self.in_body = True
-        elif tag == "tr" and self.in_body and self.name:
-            self.found.setdefault(self.name, []).append([])
-        elif tag in ("td", "th") and self.in_body:
-            self.text = []
-
-    def handle_endtag(self, tag: str) -> None:
-        """A cell, a body, a figure end."""
-        if tag in ("td", "th") and self.text is not None:
-            if self.name:
-                self.found[self.name][-1].append("".join(self.text))
-            self.text = None
-        elif tag == "tbody":
-            self.in_body = False
-        elif tag == "figure":
-            self.name = ""
-
-    def handle_data(self, data: str) -> None:
-        """Text inside a cell."""
-        if self.text is not None:
-            self.text.append(data)

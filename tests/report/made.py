@@ -41,7 +41,7 @@ class Made:
 
 def write(workspace: Path, sweep: SweepSpec, uri: str | None = None) -> Made:
     """Write the report of a sweep."""
-    return Made(sweep, workspace, report.write(sweep, workspace, uri=uri))
+    return Made(sweep, workspace, report.write(sweep, workspace, report.Asked(uri=uri)))
 
 
 def pdf_text(path: Path) -> str:

@@ -209,7 +209,7 @@ def test_relations_give_the_rank_correlation_over_distinct_trainings(grid):
             found.append((rows[rows["metric"] == metric].value.mean(), entry.ours))
     for column, metric in enumerate(expected):
         factor = 100 if metric == "fine_mass" else 1
-        points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes[1, column].lines]
+        points = [point for line in axes[1, column].lines for point in zip(*line.get_data(), strict=True)]
         assert {(round(x, 6), round(y, 6)) for x, y in points} == {
             (round(factor * x, 6), round(y, 6)) for x, y in expected[metric]
         }
@@ -248,3 +248,12 @@ def test_a_figure_of_an_earlier_report_does_not_stay(tmp_path):
     (tmp_path / "forest.png").touch()
     drawn, notes = figures.draw_all(report.gather(sweep, tmp_path), tmp_path)
     assert (drawn, notes, (tmp_path / "forest.png").exists()) == ({}, [], False)
+
+
+def test_sensitivity_of_many_values_draws_some_and_says_so(grid, monkeypatch):
+    monkeypatch.setattr(sensitivity, "MOST_LINES", 2)
+    fresh = report.gather(grid.spec, next(iter(grid.directories.values())).parent.parent)
+    left, right = panels(sensitivity, fresh).ravel()
+    assert legend(left)[:2] == ["τ = 0", "τ = ∞, Grafit"]
+    assert legend(right) == ["w = 0, SelfCon", "w = 1"]
+    assert "Lines for 2 of 4 values, spread evenly." in sensitivity.caption(fresh)

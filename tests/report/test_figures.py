@@ -109,7 +109,7 @@ def test_no_word_of_the_figure_is_cut_off(tmp_path, temperatures):
     cells = ("[[cells]]", 'method = "maskcon"', "weight = [0.5, 1]", f"temperature = {temperatures}")
     builders.small_spec(tmp_path, *cells, seeds=1)
     sweep = spec.load(tmp_path / "mine.toml", overrides=["epochs=1", "train_limit=512", "test_limit=100"])
-    report.write(sweep, tmp_path, tmp_path / "report")
+    report.write(sweep, tmp_path, report.Asked(tmp_path / "report"))
     found, width = words(tmp_path / "report" / "heatmap.pdf")
     assert "reduced" in [word for word, _, _ in found]
     assert [word for word, left, right in found if left < 0 or right > width] == []

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import report
-from harness.report import table
+from harness import report, trials
+from harness.report import document, table, tables
 from tests import builders
 
 from . import made
@@ -80,7 +80,19 @@ def test_a_title_that_latex_cannot_print_is_a_note_and_leaves_no_old_pdf(tmp_pat
     folder = tmp_path / "report"
     folder.mkdir()
     (folder / "report.pdf").write_bytes(b"of an earlier report")
-    (note,) = report.write(sweep, tmp_path, folder).notes
+    (note,) = report.write(sweep, tmp_path, report.Asked(folder)).notes
     assert "report.pdf was not made" in note
     assert not (folder / "report.pdf").exists()
     assert "細粒度" in (folder / "report.html").read_text()
+
+
+def test_a_table_longer_than_a_page_is_named_and_not_squeezed(full, monkeypatch):
+    rows = max(sum(map(len, table.groups)) for table in tables.all_tables(full.content).values())
+    parts = list(tables.all_tables(full.content).values())
+    known = trials.read_json(full.written.folder / "provenance.json")
+    assert "longer than a page" not in document.latex_document(full.content, parts, known)
+    monkeypatch.setattr(document, "MOST_ROWS", rows - 1)
+    text = document.latex_document(full.content, parts, known)
+    assert r"This table is longer than a page; see \texttt{extra.md}." in text
+    assert r"\label{tab:extra}" not in text
+    assert r"\label{tab:main}" in text

@@ -177,7 +177,7 @@ def test_a_report_written_again_is_the_same(tmp_path):
 
 def test_a_report_goes_where_it_is_asked_to(tmp_path):
     sweep = builders.small_spec(tmp_path, "[[cells]]", 'method = "supce"', seeds=1)
-    found = report.write(sweep, tmp_path, tmp_path / "deep" / "elsewhere")
+    found = report.write(sweep, tmp_path, report.Asked(tmp_path / "deep" / "elsewhere"))
     assert found.page == tmp_path / "deep" / "elsewhere" / "report.html"
     assert found.page.is_file()
     assert not (tmp_path / "reports").exists()

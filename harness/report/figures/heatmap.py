@@ -188,6 +188,10 @@ def _like_the_best(content: Content) -> list[Place]:
 
 
 def _grid(content: Content) -> dict[Place, Cell]:
+    return content.once("heat map: cells", lambda: _cells_by_place(content))
+
+
+def _cells_by_place(content: Content) -> dict[Place, Cell]:
     grid = {}
     for cell in content.cells(METHOD):
         varied = dict(cell.settings)
@@ -201,8 +205,13 @@ def _published(content: Content) -> dict[Place, Cell]:
 
 
 def _sides(content: Content) -> tuple[list[float], list[float]]:
-    grid = _grid(content)
-    return sorted({weight for weight, _ in grid}, reverse=True), sorted({temperature for _, temperature in grid})
+    """w from above, τ from the left."""
+
+    def sides() -> tuple[list[float], list[float]]:
+        grid = _grid(content)
+        return sorted({weight for weight, _ in grid}, reverse=True), sorted({temperature for _, temperature in grid})
+
+    return content.once("heat map: sides", sides)
 
 
 def _position(content: Content, place: Place) -> tuple[int, int]:

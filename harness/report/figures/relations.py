@@ -61,9 +61,10 @@ def draw(content: Content, axes: Any) -> None:
         upper.set_xlabel("epoch")
         upper.set_ylabel(METRICS[metric])
         upper.locator_params(axis="x", integer=True)
-        for point in _points(content, metric):
-            look = {**looks[point.cell.method], "linestyle": "", "markersize": 5, "alpha": 0.85}
-            lower.plot([point.relation], [point.recall], **look)
+        for method in _methods(content):
+            of_it = [point for point in _points(content, metric) if point.cell.method == method]
+            look = {**looks[method], "linestyle": "", "markersize": 5, "alpha": 0.85}
+            lower.plot([point.relation for point in of_it], [point.recall for point in of_it], **look)
         lower.set_xlabel(
             f"{METRICS[metric]}, at {'the end' if content.comparison.epoch_rule == 'final' else 'that epoch'}"
         )

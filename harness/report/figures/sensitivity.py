@@ -17,6 +17,9 @@ heading = "How much w and τ matter"
 OTHERS = ("grafit", "coins")  # methods with a weight and no temperature
 
 
+MOST_LINES = 8  # of MaskCon in a panel; of more values these many, spread evenly, are drawn
+
+
 @dataclass(frozen=True)
 class Line:
     """Trained cells along one setting."""
@@ -54,7 +57,8 @@ def draw(content: Content, axes: Any) -> None:
             aside = 0.012 * span * (number - (len(lines) - 1) / 2)
             moved = {value: place + aside for value, place in where.items()}
             _line(panel, line, moved, next(darks) if line.dark else next(shades), apart=name == "temperature")
-        panel.set_xticks(list(where.values()), [_style.number(value) for value in where])
+        ticked = list(where)[:: 1 + len(where) // 13]  # as many as have room
+        panel.set_xticks([where[value] for value in ticked], [_style.number(value) for value in ticked])
         panel.set_xlabel("weight w" if name == "weight" else "temperature τ (log scale; 0 and ∞ apart)")
         panel.set_ylabel("Recall@1, %")
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=8)
@@ -95,10 +99,13 @@ def caption(content: Content) -> str:
     several = any(
         entry.deviation is not None for lines in _panels(content).values() for line in lines for _, entry in line.points
     )
+    varied = [dict(cell.settings) for cell in content.cells("maskcon")]
+    most = max(len({settings.get(name) for settings in varied}) for name in ("weight", "temperature"))
+    few = f" Lines for {MOST_LINES} of {most} values, spread evenly." if most > MOST_LINES else ""
     bars = " Error bars: one standard deviation over seeds (ddof = 1) either way." if several else ""
     return (
         f"Recall@1 of MaskCon on {content.spec.title} over w for each τ, and over τ for each w ({content.runs()}, mean, at "
-        f"{content.epoch_rule}).{bars} Points of one w or τ stand a little beside each other."
+        f"{content.epoch_rule}).{bars} Points of one w or τ stand a little beside each other.{few}"
     )
 
 
@@ -114,6 +121,10 @@ def alternative(content: Content) -> str:
 
 
 def _panels(content: Content) -> dict[str, list[Line]]:
+    return content.once("sensitivity", lambda: _found(content))
+
+
+def _found(content: Content) -> dict[str, list[Line]]:
     """The lines over each setting that is varied."""
     over_weight = _lines(content, "maskcon", along="weight", by="temperature")
     drawn = {ids for line in over_weight for ids in _trainings(line)}
@@ -135,14 +146,22 @@ def _lines(content: Content, method: str, along: str, by: str | None) -> list[Li
         if along in varied and entry.ours is not None:
             lines.setdefault(varied.get(by or ""), {})[varied[along]] = entry
     title = content.method_titles.get(method, method)
+    ordered = sorted(lines.items(), key=lambda item: -1 if item[0] is None else item[0])
     return [
         Line(
             _label(by, value) if by is not None and value is not None else title,
             tuple(sorted(points.items())),
             dark=method != "maskcon",
         )
-        for value, points in sorted(lines.items(), key=lambda item: -1 if item[0] is None else item[0])
+        for value, points in _spread(ordered)
     ]
+
+
+def _spread(values: list[Any]) -> list[Any]:
+    """All of them or, of too many to tell apart, some from the first to the last."""
+    if len(values) <= MOST_LINES:
+        return values
+    return [values[round(place * (len(values) - 1) / (MOST_LINES - 1))] for place in range(MOST_LINES)]
 
 
 def _label(by: str, value: float) -> str:
