@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import json
-import multiprocessing
-import os
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import trials
+from harness import processes, trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +22,7 @@ OF_A_TRIAL = ("trial_id", "dataset", "method", "weight", "temperature", "seed")
 OF_A_ROW = ("epoch", "metric", "value", "final")
 NOT_METRICS = ("epoch", "time", "seconds")
 EVALUATED = "recall_at_1"  # a line that has it is of an evaluated epoch
-FEWEST_FOR_PROCESSES, MOST_PROCESSES, CHUNK = 2_000, 8, 250
+FEWEST_FOR_PROCESSES, CHUNK = 2_000, 250
 # Turning text into numbers is over half of the time that a result takes, and most lines are not asked for.
 _LAZY = json.JSONDecoder(parse_float=str)
 
@@ -40,7 +37,9 @@ class Read:
 
 def read(directories: Sequence[Path], every_epoch: bool) -> Read:
     """All finished trials among these directories. Raises DamagedFile, and UsageError for one of another version."""
-    parts = list(_in_processes(directories, every_epoch))
+    chunks = [directories[first : first + CHUNK] for first in range(0, len(directories), CHUNK)]
+    work = functools.partial(_part, every_epoch=every_epoch)
+    parts = list(processes.mapped(work, chunks, worth_it=len(directories) >= FEWEST_FOR_PROCESSES))
     return Read(_frame(parts), {directory: found for part in parts for directory, found in part.about.items()})
 
 
@@ -111,22 +110,6 @@ def _part(directories: Sequence[Path], every_epoch: bool) -> _Part:
         if (directory / trials.RESULT).is_file():
             found.add(directory, every_epoch)
     return found
-
-
-def _in_processes(directories: Sequence[Path], every_epoch: bool) -> Iterator[_Part]:
-    """In order. A few trials are not worth a process, and where processes cannot be forked the caller's are not known."""
-    workers = min(MOST_PROCESSES, _processors())
-    if len(directories) < FEWEST_FOR_PROCESSES or workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
-        yield _part(directories, every_epoch)
-        return
-    chunks = [directories[first : first + CHUNK] for first in range(0, len(directories), CHUNK)]
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-        yield from pool.map(_part, chunks, itertools.repeat(every_epoch))
-
-
-def _processors() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _frame(parts: Sequence[_Part]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from harness import bench, columns, config, report, results, terminal, trials
+from harness import bench, columns, config, processes, report, results, terminal, trials
 from harness import spec as specs
 from harness.bench import report as report_part
 from harness.errors import UsageError
@@ -63,7 +63,7 @@ def test_several_processes_give_the_same_frame_in_the_same_order(workspace, monk
     alone = results.read(workspace, every_epoch=False)
     monkeypatch.setattr(columns, "FEWEST_FOR_PROCESSES", 2)
     monkeypatch.setattr(columns, "CHUNK", 1)
-    monkeypatch.setattr(columns, "_processors", lambda: 2)
+    monkeypatch.setattr(processes, "available", lambda: 2)
     shared = results.read(workspace, every_epoch=False)
     pd.testing.assert_frame_equal(shared.frame, alone.frame, check_exact=True)
     assert shared.about == alone.about
@@ -211,3 +211,17 @@ def test_the_part_report_measures_both_commands(tmp_path):
     assert "A sweep of 10 finished trainings" in shown
     assert "`harness report`" in shown
     assert "report" in bench.PARTS
+
+
+def test_several_processes_draw_the_figures_that_one_draws(tmp_path, monkeypatch):
+    sweep = builders.small_spec(tmp_path)
+    for trial in sweep.trials():
+        builders.finished_trial(tmp_path, trial, 0.5)
+    alone = report.write(sweep, tmp_path, report.Asked(output=tmp_path / "alone"))
+    monkeypatch.setattr(columns, "FEWEST_FOR_PROCESSES", 1)
+    monkeypatch.setattr(processes, "available", lambda: 2)
+    shared = report.write(sweep, tmp_path, report.Asked(output=tmp_path / "shared"))
+    assert shared.notes == alone.notes
+    pictures = {picture.name: picture.read_bytes() for picture in alone.folder.glob("*.png")}
+    assert len(pictures) >= 2
+    assert {picture.name: picture.read_bytes() for picture in shared.folder.glob("*.png")} == pictures

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import resources
+from harness import columns, processes, resources
 from harness.report.content import Content
 
 DPI = 200
@@ -42,30 +42,44 @@ def draw_all(content: Content, folder: Path) -> tuple[dict[int, Figure], list[st
 
     A figure of an earlier report that this one does not have is removed.
     """
+    names = resources.modules("report/figures")
+    worth_it = content.trainings >= columns.FEWEST_FOR_PROCESSES
     drawn, notes = {}, []
-    for name in resources.modules("report/figures"):
-        module = importlib.import_module(f"harness.report.figures.{name}")
-        try:
-            if module.needs(content):
-                _save(module, content, folder / name)
-                about = (module.heading, module.caption(content), module.alternative(content))
-                drawn[module.position] = Figure(name, *about)
-                continue
-        except NotDrawn as reason:
-            notes.append(f"The figure “{module.heading}” was not drawn: {reason}")
+    made_in_order = processes.mapped(lambda name: _drawn(name, content, folder), names, worth_it)
+    for name, made in zip(names, made_in_order, strict=True):
+        if isinstance(made, Figure):
+            drawn[_module(name).position] = made
+            continue
+        notes += [made] if made else []
         for suffix in (".pdf", ".png"):
             (folder / name).with_suffix(suffix).unlink(missing_ok=True)
     return drawn, notes
+
+
+def _drawn(name: str, content: Content, folder: Path) -> Figure | str | None:
+    """One figure's files; or why they could not be made; or None for a sweep that does not have the data for it."""
+    module = _module(name)
+    try:
+        if not module.needs(content):
+            return None
+        _save(module, content, folder / name)
+    except NotDrawn as reason:
+        return f"The figure “{module.heading}” was not drawn: {reason}"
+    return Figure(name, module.heading, module.caption(content), module.alternative(content))
 
 
 def described(content: Content, folder: Path) -> dict[int, Figure]:
     """The figures that a report in this folder has, without drawing them again; by position."""
     found = {}
     for name in resources.modules("report/figures"):
-        module = importlib.import_module(f"harness.report.figures.{name}")
+        module = _module(name)
         if (folder / name).with_suffix(".png").is_file():
             found[module.position] = Figure(name, module.heading, module.caption(content), module.alternative(content))
     return found
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"harness.report.figures.{name}")
 
 
 def _save(module, content: Content, path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -85,6 +99,8 @@ def _save(module, content: Content, path: Path) -> None:  # type: ignore[no-unty
             letters = int(14 * figure.get_figwidth())  # of 8 points, on one line
             if content.small_print():
                 figure.suptitle("\n".join(textwrap.wrap(content.small_print(), letters)), fontsize=8)
+            figure.draw_without_rendering()  # once, or each of the two files below would be laid out anew
+            figure.set_layout_engine("none")
             figure.savefig(path.with_suffix(".pdf"), dpi=DPI, metadata={"CreationDate": None})
             figure.savefig(path.with_suffix(".png"), dpi=DPI)
         finally:
