@@ -37,7 +37,7 @@ class Read:
 
 def read(directories: Sequence[Path], every_epoch: bool) -> Read:
     """All finished trials among these directories. Raises DamagedFile, and UsageError for one of another version."""
-    chunks = [directories[first : first + CHUNK] for first in range(0, len(directories), CHUNK)]
+    chunks = [directories[first : first + CHUNK] for first in range(0, max(len(directories), 1), CHUNK)]
     work = functools.partial(_part, every_epoch=every_epoch)
     parts = list(processes.mapped(work, chunks, worth_it=len(directories) >= FEWEST_FOR_PROCESSES))
     return Read(_frame(parts), {directory: found for part in parts for directory, found in part.about.items()})

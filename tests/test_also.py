@@ -61,9 +61,12 @@ def test_the_commands_take_several(tmp_path, apart):
 
 
 def test_a_folder_that_is_no_workspace_is_named(tmp_path, apart):
-    for function in (plan.plan, compare.compare, report.write):
-        with pytest.raises(UsageError, match=r"--also .*nowhere: this is no workspace"):
-            function(apart, tmp_path / "near", also=[tmp_path / "nowhere"])
+    nowhere, message = [tmp_path / "nowhere"], r"--also .*nowhere: this is no workspace"
+    for function in (plan.plan, compare.compare):
+        with pytest.raises(UsageError, match=message):
+            function(apart, tmp_path / "near", also=nowhere)
+    with pytest.raises(UsageError, match=message):
+        report.write(apart, tmp_path / "near", report.Asked(also=nowhere))
 
 
 def test_a_trial_that_is_damaged_elsewhere_does_not_count(tmp_path, apart):
