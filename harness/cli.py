@@ -68,10 +68,17 @@ def sweep(
     workers: Annotated[int | None, typer.Option(help="Trials at once.", min=1)] = None,
     trials_per_gpu: Annotated[float, typer.Option(help="Trials that share one GPU.")] = 1,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster; default: this machine.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="Holds the token of the cluster at --address.")] = None,
     mlflow: Annotated[
         str | None, typer.Option(help="MLflow tracking URI. Default: a SQLite file in the workspace.")
     ] = None,
-    retry_failed: Annotated[bool, typer.Option(help="Train failed trials again, too.")] = False,
+    copy_to: Annotated[
+        str | None, typer.Option(metavar="URL", help="Copy finished trials there, too: s3://bucket/prefix, a folder.")
+    ] = None,
+    max_hours: Annotated[float | None, typer.Option(help="Stop, resumable, after so long.")] = None,
+    max_gpu_hours: Annotated[float | None, typer.Option(help="Stop, resumable, after so many hours of GPUs.")] = None,
+    stall_minutes: Annotated[float, typer.Option(help="Stop a trial that is not heard of for so long.")] = 60,
+    retry_failed: Annotated[bool, typer.Option(help="Train failed trials again, and only these.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
 ) -> None:
     """Train what is missing of a sweep, and record it. The same command again goes on where it stopped."""
@@ -83,9 +90,10 @@ def sweep(
     if dry_run:
         return
     again = _again(name, set_, seeds, workspace)
-    resources = sweeps.Resources(workers, trials_per_gpu, address)
+    resources = sweeps.Resources(workers, trials_per_gpu, address, token_file)
+    limits = sweeps.Limits(max_hours, max_gpu_hours, stall_minutes)
     try:
-        outcome = sweeps.run(spec, folder, resources, retry_failed=retry_failed, uri=mlflow)
+        outcome = sweeps.run(spec, folder, resources, limits, retry_failed=retry_failed, uri=mlflow, copy_to=copy_to)
     except KeyboardInterrupt:
         err.print(
             f"\nStopped. Everything so far is kept; the same command goes on: harness sweep {again}", markup=False
@@ -126,7 +134,8 @@ def status(
     from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    sys.exit(terminal.status(out, spec, plans.plan(spec, folder, also or (), glance=True), json))
+    planned = plans.plan(spec, folder, also or (), glance=True)
+    sys.exit(terminal.status(out, spec, planned, json, plans.of_other_versions(planned, folder)))
 
 
 @app.command()

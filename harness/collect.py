@@ -21,8 +21,6 @@ from typing import Any
 from harness import lease, trials
 from harness.errors import UsageError
 
-SMALL = (trials.CONFIG, trials.RESULT, trials.ENVIRONMENT, trials.METRICS)
-LARGE = (trials.ENCODER, trials.FEATURES)  # zip archives, both
 TAKEN, HERE, DIFFERS, REFUSED = "taken", "already here", "other numbers", "refused"
 _SCRATCH = ".collecting"  # in trials/; its lease lets one process collect at a time
 _TIMES = ("time", "seconds")  # two runs of one training differ in them
@@ -88,7 +86,7 @@ def _take(source: Path, workspace: Path, scratch: Path) -> Arrival:
         raise _Refused("it is a link; name the folder that it leads to")
     copy = scratch / "arriving"
     copy.mkdir()
-    for name in SMALL:
+    for name in trials.SMALL:
         _copy(source / name, copy / name)
     trial_id, lines = _checked(copy, source)
     target = trials.directory(workspace, trial_id)
@@ -97,7 +95,7 @@ def _take(source: Path, workspace: Path, scratch: Path) -> Arrival:
         if _numbers(lines) == _numbers(trials.read_result(target)["metrics"]):
             return Arrival(source, HERE, trial_id)
         return Arrival(source, DIFFERS, trial_id, f"the same settings trained to other numbers than in {target}")
-    for name in LARGE:
+    for name in trials.LARGE:
         _copy(source / name, copy / name)
         if (copy / name).exists() and not zipfile.is_zipfile(copy / name):
             raise _Refused(f"{name} is damaged: it has no end")

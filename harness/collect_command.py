@@ -52,11 +52,10 @@ def record(workspace: Path, ids: Sequence[str], uri: str) -> str | None:
     without = tuple(trial_id for trial_id in ids if trial_id not in known)
     for sweep in [*sweeps, SavedSweep(WITHOUT_SWEEP, WITHOUT_SWEEP, {"name": WITHOUT_SWEEP}, without)]:
         wanted = [trial_id for trial_id in ids if trial_id in set(sweep.trials)]
-        with tracking.Mirror(workspace, sweep, uri) as mirror:
-            mirror.add(tracking.unrecorded(workspace, sweep, uri, wanted))
-        mirror.close(all((trials.directory(workspace, name) / trials.RESULT).is_file() for name in sweep.trials))
-        if mirror.problem:
-            return mirror.problem
+        new = tracking.unrecorded(workspace, sweep, uri, wanted)
+        complete = all((trials.directory(workspace, name) / trials.RESULT).is_file() for name in sweep.trials)
+        if problem := tracking.record_all(workspace, sweep, uri, new, complete):
+            return problem
     return None
 
 

@@ -22,6 +22,10 @@ class MissingData(FileNotFoundError):
     """Files that a trial needs are not there. The message says where they were looked for and how to get them."""
 
 
+class DiskFull(OSError):
+    """A file did not fit on its disk. What was there before is intact."""
+
+
 def unknown(kind: str, got: str, known: Iterable[str]) -> UsageError:
     """The error for a name that does not exist: it lists the known ones and suggests the nearest."""
     names = sorted(known)

@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness.errors import UsageError
+from harness.errors import DiskFull, UsageError
+
+SCRATCH = ".*.new"  # what a write leaves where it is killed
+_checks: dict[Path, Callable[[], None]] = {}  # by folder: asked right before a file of it is replaced
 
 
 def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a new file beside `path`, force it to disk, then put it in `path`'s place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Let `write` fill a new file beside `path`, force it to disk, then put it in `path`'s place.
+
+    Raises DiskFull where it does not fit, and what the folder's check raises; the old file is then as it was.
+    """
+    check = _checks.get(path.parent)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
+        if check:
+            check()
         os.replace(scratch, path)
+    except OSError as error:
+        if check:
+            check()  # whoever took the folder over has removed the new file
+        raise as_disk_full(error, path) or error from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def checked(folder: Path, check: Callable[[], None]) -> Iterator[None]:
+    """Inside, `check` is asked right before each file of the folder is replaced; what it raises stops that."""
+    _checks[folder] = check
+    try:
+        yield
+    finally:
+        del _checks[folder]
+
+
+def as_disk_full(error: OSError, path: Path) -> DiskFull | None:
+    """The same error in words that help, where the disk or the quota is full."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return DiskFull(
+        error.errno, f"the disk is full ({error.strerror}): free some space and run the same again", str(path)
+    )
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,72 +1,193 @@
-"""Who is training a trial: one process at a time.
+"""Who works in a trial directory: one process at a time.
 
-The lease is a file created exclusively in the trial directory. On the same host it is stale as soon as its process is gone;
-one from another host is stale when it was not touched for `STALE_SECONDS`.
+The lease is a file created exclusively in the directory, and its holder touches it every few seconds. It is stale
+
+- on the holder's host as soon as the holder is gone,
+- anywhere once it was not touched for `STALE_SECONDS`: its host is dead or cut off, or the process is stopped,
+- for a process of the same run of a sweep, since Ray starts a trial again only when it takes its process for dead.
+
+A holder that was stopped and wakes up late finds the lease in other hands before it puts a file in place (`Lost`); what it was
+writing then has been removed by the new holder, so that not even a rename that had been checked already can succeed.
+
+Needed of the file system: hard links, which fail where the name is taken, and atomic renames. `check_folder` tries both.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness import files
+from harness.errors import UsageError
+
 NAME = "lease.json"
-STALE_SECONDS = 600
+TOUCH_SECONDS = 10
+STALE_SECONDS = 120
 
 
 class Held(Exception):
-    """Another live process is training this trial; the message says which."""
+    """Another live process is working in this directory; the message says which."""
+
+
+class Lost(Held):
+    """Another process took the directory over while this one did not run."""
 
 
 def holder(directory: Path) -> str | None:
-    """The live process that trains in this directory, in words, or None."""
-    path = directory / NAME
-    content = _read(path)
-    if content is None:
+    """The live process that works in this directory, in words, or None."""
+    content = _read(directory / NAME)
+    if not content or _stale(directory / NAME, content, None):
         return None
-    if content.get("host") == socket.gethostname():
-        alive = _started(content.get("pid", -1)) == content.get("started", "")
-    else:
-        try:
-            alive = bool(content) and time.time() - path.stat().st_mtime < STALE_SECONDS
-        except FileNotFoundError:
-            return None
-    return f"process {content['pid']} on {content['host']}" if alive else None
+    return f"process {content['pid']} on {content['host']}"
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Hold the lease of a trial directory. Raises Held where a live process has it."""
+def held(directory: Path, run: str | None = None) -> Iterator[None]:
+    """Hold the lease of a directory. Raises Held where a live process has it; `run` names the run of a sweep.
+
+    Inside, files of the directory are replaced (`files.replace`) only while the lease is still ours, else Lost is raised.
+    """
     path = directory / NAME
-    mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid()), "time": time.time_ns()}
-    _remove_stale(path)
+    mine = _here() | {"pid": os.getpid(), "started": started(os.getpid()), "run": run, "time": time.time_ns()}
+    _remove_stale(path, run)
     scratch = path.with_name(f".{NAME}.{os.getpid()}.{mine['time']}.new")
-    scratch.write_text(json.dumps(mine))
     try:
+        scratch.write_text(json.dumps(mine))
         os.link(scratch, path)  # fails where there is a lease; never seen half written
     except FileExistsError:
         raise Held(f"{directory.name} was taken by {holder(directory) or 'another process'} just now") from None
+    except OSError as error:
+        raise files.as_disk_full(error, path) or error from error
     finally:
-        scratch.unlink()
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+    for left in directory.glob(files.SCRATCH):  # of a dead process, or of one that may wake up
+        if not left.name.startswith(f".{NAME}."):  # that one is somebody asking for the lease
+            left.unlink(missing_ok=True)
     try:
-        yield
+        with _touching(path, mine), files.checked(directory, lambda: _check(path, mine)):
+            yield
     finally:
         if _read(path) == mine:
             path.unlink(missing_ok=True)
 
 
-def _remove_stale(path: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Try what leases and atomic writes need of a file system. Raises UsageError naming what is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = f".{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
+    one, other = folder / f"{mark}.one", folder / f"{mark}.other"
+    missing = "hard links (NFS, EFS and local disks have them; SMB shares and object stores do not)"
+    try:
+        one.write_text("one")
+        os.link(one, other)
+        with contextlib.suppress(FileExistsError):
+            os.link(one, other)
+            missing = "links that fail where the name is taken"
+            raise OSError("a name could be linked twice")
+        missing = "atomic renames"
+        os.replace(one, other)
+        os.utime(other)
+    except OSError as error:
+        if full := files.as_disk_full(error, folder):
+            raise full from error
+        reason = error.strerror or str(error)
+        raise UsageError(
+            f"{folder} is on a file system without {missing}: {reason}. Choose another --workspace."
+        ) from error
+    finally:
+        for path in (one, other):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def process(directory: Path) -> dict[str, Any]:
+    """Host, number and start of the process that holds the lease of a directory. Raises FileNotFoundError for none."""
+    content = _read(directory / NAME)
+    if not content:
+        raise FileNotFoundError(directory / NAME)
+    return {name: content[name] for name in ("host", "pid", "started")}
+
+
+def _check(path: Path, mine: dict[str, Any]) -> None:
+    if _read(path) != mine:
+        taken = holder(path.parent)
+        raise Lost(
+            f"{path.parent.name} was taken over" + (f" by {taken}" if taken else "") + " while this process slept"
+        )
+
+
+@contextmanager
+def _touching(path: Path, mine: dict[str, Any]) -> Iterator[None]:
+    """Inside, a thread says every few seconds that the holder is alive."""
+    ended = threading.Event()
+
+    def touch() -> None:
+        while not ended.wait(TOUCH_SECONDS):
+            with contextlib.suppress(
+                OSError
+            ):  # a full disk or a file system that is away: it comes back, or goes stale
+                if _read(path) == mine:
+                    os.utime(path)
+
+    thread = threading.Thread(target=touch, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _here() -> dict[str, Any]:
+    """Where process numbers mean what they mean to us: containers may share a host's name, but not its processes."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        processes = ""
+    return {"host": socket.gethostname(), "processes": processes}
+
+
+def _stale(path: Path, content: dict[str, Any], run: str | None) -> bool:
+    is_here = _here().items() <= content.items()
+    if run is not None and content.get("run") == run:
+        return not (is_here and content["pid"] == os.getpid())
+    if is_here and started(content["pid"]) != content["started"]:
+        return True
+    try:
+        return _now(path.parent) - path.stat().st_mtime > STALE_SECONDS
+    except FileNotFoundError:
+        return True
+
+
+def _now(folder: Path) -> float:
+    """The time by the clock that stamps the folder's files, which on a shared file system is not ours."""
+    scratch = folder / f".{NAME}.{os.getpid()}.{time.time_ns()}.now"
+    try:
+        scratch.touch()
+        return scratch.stat().st_mtime
+    except OSError:  # nothing can be written there: somebody is only looking
+        return time.time()
+    finally:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+
+
+def _remove_stale(path: Path, run: str | None) -> None:
     """Take a dead holder's lease away. Raises Held where the holder is alive."""
     seen = _read(path)
-    if other := holder(path.parent):
-        raise Held(f"{path.parent.name} is being trained by {other}")
     if seen is None:
         return
+    if seen and not _stale(path, seen, run):
+        raise Held(f"{path.parent.name} is held by {holder(path.parent) or 'another process'}")
     aside = path.with_name(f".{NAME}.{os.getpid()}.{time.time_ns()}.stale")
     try:
         os.rename(path, aside)
@@ -88,22 +209,17 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     except ValueError:
         return {}
-    whole = isinstance(content, dict) and {"host", "pid", "started"} <= set(content)
+    whole = isinstance(content, dict) and {"host", "processes", "pid", "started"} <= set(content)
     return content if whole else {}
 
 
-def touch(directory: Path) -> None:
-    """Say that the holder is alive; called every few seconds while training."""
-    os.utime(directory / NAME)
-
-
-def _started(pid: int) -> str | None:
+def started(pid: int) -> str | None:
     """When a process of this host was started, so that a reused number is not taken for it; None where there is none."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
         fields = status.rpartition(")")[2].split()
         return None if fields[0] == "Z" else fields[19]  # a zombie trains nothing
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         pass
     if Path("/proc/self/stat").exists():
         return None

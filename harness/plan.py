@@ -86,6 +86,25 @@ def plan(spec: SweepSpec, workspace: Path, also: Sequence[Path] = (), *, glance:
     ]
 
 
+def of_other_versions(planned: Sequence[Planned], workspace: Path) -> list[Planned]:
+    """Trainings of the same cells in this workspace that another version of a method's protocol made: they do not count.
+
+    Those with settings that this version does not know cannot be told to belong here.
+    """
+    wanted = {entry.trial.trial_id: entry for entry in planned}
+    found = []
+    for directory in trials.find(workspace):
+        if directory.name in wanted:
+            continue
+        try:
+            trial = trials.read_config(directory).canonical()
+        except (trials.DamagedFile, UsageError, OSError, TypeError):
+            continue
+        if entry := wanted.get(trial.trial_id):
+            found.append(Planned(trial, directory, trials.state(directory, glance=True), entry.cells))
+    return found
+
+
 def _located(trial: TrialConfig, places: Sequence[Path], glance: bool) -> tuple[Path, TrialState]:
     """The first of these workspaces' directories in which the trial is finished; of the first one where it is in none."""
     found = []

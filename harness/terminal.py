@@ -20,12 +20,19 @@ from harness.spec import SweepSpec
 from harness.trials import TrialState
 
 MOST_IN_TABLE = 1_000  # trainings; laying out a table of ten times as many takes longer than all else
-COLOURS = {"done": "green", "running": "cyan", "failed": "red", "unfinished": "yellow", "missing": "dim"}
+COLOURS = {
+    "done": "green",
+    "running": "cyan",
+    "failed": "red",
+    "stopped": "magenta",
+    "unfinished": "yellow",
+    "missing": "dim",
+}
 
 
 def sweep_head(out: Console, spec: SweepSpec, workspace: Path, *, every_trial: bool = False) -> None:
     """What a sweep is about to do; with `every_trial`, training by training."""
-    from harness.plan import estimate, plan
+    from harness.plan import estimate, of_other_versions, plan
 
     planned = plan(spec, workspace)
     guess = estimate(planned, workspace)
@@ -37,6 +44,7 @@ def sweep_head(out: Console, spec: SweepSpec, workspace: Path, *, every_trial: b
         out.print(f"Estimated time left: {_hours(guess)}")
     if sentence := protocol.reduced(spec):
         out.print(f"[yellow]{escape(sentence)}[/yellow]")
+    _name_others(out, of_other_versions(planned, workspace))
     out.print(f"Workspace: {workspace}", soft_wrap=True)
     if every_trial:
         out.print(_table([entry for entry in planned if entry.state.state != "done"]))
@@ -50,6 +58,14 @@ def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:
             f"`harness sync {escape(again)}`, with the same --mlflow, records it later.",
             soft_wrap=True,
         )
+    if outcome.copy_problem:
+        err.print(
+            f"[yellow]Not every finished trial is copied[/yellow] ({escape(outcome.copy_problem)}). Nothing is lost: the "
+            "same command, with the same --copy-to, copies the rest.",
+            soft_wrap=True,
+        )
+    if outcome.stopped:
+        err.print(f"[yellow]Stopped:[/yellow] {escape(outcome.stopped)}", soft_wrap=True)
     total, done, failed = len(outcome.planned), outcome.count("done"), outcome.count("failed")
     if outcome.trained == 0 and done == total:
         out.print(f"All {total} trainings were done already; nothing was started.")
@@ -90,11 +106,14 @@ def plan(out: Console, spec: SweepSpec, planned: Sequence[Planned], guess: Estim
     out.print(f"GPU-hours left: {f'{guess.hours:.1f}' if guess.on_gpu and guess.hours is not None else 'unknown'}")
 
 
-def status(out: Console, spec: SweepSpec, planned: Sequence[Planned], as_json: bool) -> int:
-    """Cell by cell. 1 while anything is missing."""
+def status(
+    out: Console, spec: SweepSpec, planned: Sequence[Planned], as_json: bool, others: Sequence[Planned] = ()
+) -> int:
+    """Cell by cell. 1 while anything is missing. `others` are trainings of another version of the protocol."""
     complete = all(entry.state.state == "done" for entry in planned)
     if as_json:
-        print_json(out, to_dict(spec, planned, Estimate(None, "", "not asked for")))
+        content = to_dict(spec, planned, Estimate(None, "", "not asked for"))
+        print_json(out, content | {"of_another_version": [str(entry.directory) for entry in others]})
         return 0 if complete else 1
     states = {entry.trial.trial_id: entry.state for entry in planned}
     cells = [(cell.label, [states[trial.trial_id] for trial in cell.trials]) for cell in spec.cells()]
@@ -107,7 +126,24 @@ def status(out: Console, spec: SweepSpec, planned: Sequence[Planned], as_json: b
     else:
         out.print(_states_table(cells, spec.seeds))
     out.print(f"{_counted([entry.state for entry in planned])} of {len(planned)} trainings")
+    _name_others(out, others)
     return 0 if complete else 1
+
+
+def _name_others(out: Console, others: Sequence[Planned]) -> None:
+    """Trainings of another version of the protocol, which are not mixed in."""
+    if not others:
+        return
+    out.print(
+        f"[yellow]{len(others)} trainings of these cells follow another version of their method and are not counted; "
+        "they are kept:[/yellow]",
+        soft_wrap=True,
+    )
+    for entry in others[:20]:
+        cell = f"{entry.cells[0]} seed={entry.trial.seed}"
+        out.print(f"  {entry.directory.name} {escape(cell)}: {entry.state.state}", soft_wrap=True)
+    if len(others) > 20:
+        out.print(f"  … and {len(others) - 20} more")
 
 
 def _states_table(cells: Sequence[tuple[str, Sequence[TrialState]]], seeds: int) -> Table:
@@ -158,11 +194,10 @@ def sync(out: Console, err: Console, spec: SweepSpec, workspace: Path, uri: str 
     from harness.plan import plan as plan_of
 
     target = uri or tracking.default_uri(workspace)
-    done = [entry.trial.trial_id for entry in plan_of(spec, workspace) if entry.state.state == "done"]
-    with tracking.Mirror(workspace, spec, target) as mirror:
-        mirror.add(done)
-    if mirror.problem:
-        err.print(f"[red]MLflow could not be written:[/red] {escape(mirror.problem)}", soft_wrap=True)
+    planned = plan_of(spec, workspace)
+    done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
+    if problem := tracking.record_all(workspace, spec, target, done, complete=len(done) == len(planned)):
+        err.print(f"[red]MLflow could not be written:[/red] {escape(problem)}", soft_wrap=True)
         return 1
     out.print(f"{len(done)} finished trials are recorded in {escape(tracking.public(target))}.", soft_wrap=True)
     return 0
@@ -201,9 +236,9 @@ def _table(planned: Sequence[Planned]) -> Table:
 
 
 def _progress(state: Any) -> str:
-    if state.state in ("running", "unfinished") and state.epoch:
-        return f"after epoch {state.epoch}"
-    return state.note if state.state in ("failed", "running") else ""
+    after = f"after epoch {state.epoch}" if state.epoch and state.state != "failed" else ""
+    note = state.note if state.state in ("failed", "stopped", "unfinished") or not after else ""
+    return ", ".join(word for word in (after, note) if word) if state.state not in ("done", "missing") else ""
 
 
 def _hours(guess: Estimate) -> str:

@@ -7,16 +7,17 @@ those of the trial, so that recording a trial again, after an interruption say, 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import datasets, files, provenance, trials
+from harness import background, datasets, files, lease, provenance, trials
 from harness import workspace as workspaces
+from harness.background import Background
 from harness.workspace import Named
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Runs:
 
     def address(self, trial_id: str) -> str | None:
         """Where a browser shows the trial's run; None where the store is no server, or the run is not known."""
-        if not self.uri.startswith(("http://", "https://")) or self.experiment is None or trial_id not in self.ids:
+        if not _is_server(self.uri) or self.experiment is None or trial_id not in self.ids:
             return None
         server = self.uri.partition("?")[0].partition("#")[0].rstrip("/")  # a query could hold a token
         return f"{server}/#/experiments/{self.experiment}/runs/{self.ids[trial_id]}"
@@ -99,11 +100,21 @@ class Recorder:
         workspace.mkdir(parents=True, exist_ok=True)
         self.workspace, self.spec, self.uri = workspace, spec, uri
         self.client: MlflowClient = MlflowClient(tracking_uri=uri)
-        self.experiment = self._experiment()
-        self.parent = self._parent()
+        self.recording = workspaces.sweep_folder(workspace, spec) / ".recording"
+        self.recording.mkdir(parents=True, exist_ok=True)
+        with lease.held(self.recording):
+            self.experiment = self._experiment()
+            self.parent = self._parent()
 
     def record(self, directory: Path) -> None:
-        """One finished trial: parameters, metrics per epoch, the data as an input, tags."""
+        """One finished trial: parameters, metrics per epoch, the data as an input, tags.
+
+        Raises lease.Held where another process is recording trials of this sweep: two could each make a run of one trial.
+        """
+        with lease.held(self.recording):
+            self._record(directory)
+
+    def _record(self, directory: Path) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         result, trial = trials.read_json(directory / trials.RESULT), trials.read_config(directory)
@@ -132,6 +143,7 @@ class Recorder:
             self.client.log_batch(run.info.run_id, metrics[first : first + 500], params if first == 0 else ())
         self.client.log_inputs(run.info.run_id, datasets=[_data_input(trial)])
         about = [RunTag(f"environment.{name}", str(value)) for name, value in _environment(directory).items()]
+        about += [RunTag(f"harness.{name}", str(result[name])) for name in ("attempts", "deaths") if name in result]
         self.client.log_batch(run.info.run_id, tags=[*about, RunTag(WHOLE_TAG, "yes")])
         self.client.set_terminated(run.info.run_id, "FINISHED", end_time=int(result["finished"] * 1000))
         return self._note(trial.trial_id, run.info.run_id)
@@ -183,43 +195,67 @@ class Recorder:
 
 
 class Mirror:
-    """Hands finished trials to MLflow in a thread of its own, so that training never waits for it."""
+    """Hands finished trials to MLflow in the background: training never waits for it.
+
+    What a server that is away has not taken at the end stands in the trial directories, and `harness sync` records it.
+    """
 
     def __init__(self, workspace: Path, spec: Named, uri: str):
         self.workspace, self.spec, self.uri = workspace, spec, uri
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow")
-        self.recorder: Recorder | None = None
         self.seen: set[str] = set()
-        self.waiting: list[Future[None]] = []
-        self.problem: str | None = None
+        self.recorder: Recorder | None = None
+        self.complete: bool | None = None
+        patience = background.PATIENCE_SECONDS if _is_server(uri) else math.inf
+        self.background = Background(self._record, lambda error: problem(uri, error), self._last, patience)
 
     def __enter__(self) -> Mirror:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.thread.shutdown(wait=True)
+        self.close(None)
+
+    @property
+    def problem(self) -> str | None:
+        """Why not everything is recorded."""
+        return self.background.problem
 
     def add(self, ids: Sequence[str]) -> None:
-        """Record these trials, each once."""
-        for trial_id in ids:
-            if trial_id not in self.seen:
-                self.seen.add(trial_id)
-                self.waiting.append(self.thread.submit(self._record, trial_id))
+        """Record these finished trials, each once; those that the sweep has noted as recorded are passed over."""
+        new = unrecorded(self.workspace, self.spec, self.uri, [trial for trial in ids if trial not in self.seen])
+        self.seen.update(new)
+        self.background.add(new)
 
-    def close(self, complete: bool) -> None:
-        """Close the sweep's own run, if this run of the sweep wrote to it."""
-        if self.recorder and self.problem is None:
-            self.recorder.close(complete)
+    def close(self, complete: bool | None) -> None:
+        """Wait for what is still to be recorded; then say whether the sweep is complete."""
+        if not self.background.ending:
+            self.complete = complete
+            self.background.end()
 
     def _record(self, trial_id: str) -> None:
-        if self.problem:  # a store that cannot be reached is tried once a sweep
-            return
-        try:
-            if self.recorder is None:
-                self.recorder = Recorder(self.workspace, self.spec, self.uri)
-            self.recorder.record(trials.directory(self.workspace, trial_id))
-        except Exception as error:  # whatever a store that is down or full makes its client raise
-            self.problem = problem(self.uri, error)
+        self.recorder = self.recorder or Recorder(self.workspace, self.spec, self.uri)
+        self.recorder.record(trials.directory(self.workspace, trial_id))
+
+    def _last(self) -> None:
+        if self.recorder and self.complete is not None:
+            self.recorder.close(self.complete)
+
+
+def record_all(workspace: Path, spec: Named, uri: str, ids: Sequence[str], complete: bool) -> str | None:
+    """Record these trials now, waiting for MLflow. Returns why it could not be done, if it could not."""
+    if not ids:
+        return None
+    try:
+        recorder = Recorder(workspace, spec, uri)
+        for trial_id in ids:
+            recorder.record(trials.directory(workspace, trial_id))
+        recorder.close(complete)
+    except Exception as error:  # as above
+        return problem(uri, error)
+    return None
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
 
 
 def _data_input(trial: Any) -> Any:

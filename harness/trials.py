@@ -5,6 +5,7 @@ metrics.jsonl     one line per epoch               checkpoint.pt     the state a
 result.json       written last: present means finished; holds the metric lines again
 encoder.pt        the trained encoder              features.npz      test features (fp16) and labels
 failure.json      why the trial cannot go on       progress.json     how far a running trial is
+stopped.json      why it was stopped; it can go on  attempts.jsonl    the processes that trained it
 lease.json        who is training it now
 """
 
@@ -26,7 +27,12 @@ from harness.errors import UsageError
 
 CONFIG, METRICS, RESULT, FAILURE = "config.json", "metrics.jsonl", "result.json", "failure.json"
 CHECKPOINT, ENCODER, FEATURES = "checkpoint.pt", "encoder.pt", "features.npz"
-ENVIRONMENT, PROGRESS = "environment.json", "progress.json"
+ENVIRONMENT, PROGRESS, STOPPED = "environment.json", "progress.json", "stopped.json"
+SMALL, LARGE = (
+    (CONFIG, RESULT, ENVIRONMENT, METRICS),
+    (ENCODER, FEATURES),
+)  # what a finished trial is; LARGE: zip archives
+SIGNAL, BUDGET, STALLED, DISK_FULL, SEARCH = "signal", "budget", "stalled", "disk full", "search"  # kinds of stops
 RESULT_PARTS = dict.fromkeys(("trial_id", "epochs", "seconds", "train_images", "metrics")).keys()  # that it must have
 _BEGINNING = re.compile(  # of a result.json as `harness.training` writes it
     rb'\A\{\s*"trial_id": "[^"\\\x00]+",\s*"epochs": (\d+),\s*"seconds": [0-9.e+-]+,\s*"train_images": \d+,'
@@ -68,6 +74,14 @@ def failure_kind(directory: Path) -> str | None:
         return None
 
 
+def record_stop(directory: Path, kind: str, reason: str, run: str | None) -> None:
+    """Say that a trial was stopped from outside, by which run of a sweep; it can go on."""
+    progress = directory / PROGRESS
+    epoch = int(read_json(progress).get("epoch", 0)) if progress.is_file() else 0
+    content = {"kind": kind, "reason": reason, "epoch": epoch, "run": run, "time": time.time()}
+    files.write_json(directory / STOPPED, content)
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The metric lines of a trial directory, by epoch. Raises DamagedFile naming the file and the line."""
     lines = []
@@ -89,7 +103,7 @@ def write_metrics(path: Path, lines: list[dict[str, Any]]) -> None:
 class TrialState:
     """What a trial directory says of a trial."""
 
-    state: str  # "done", "running", "failed", "unfinished" or "missing"
+    state: str  # "done", "running", "failed", "stopped" (by a search), "unfinished" or "missing"
     epoch: int = 0  # trained so far
     note: str = ""
 
@@ -115,10 +129,13 @@ def state(path: Path, *, glance: bool = False) -> TrialState:
             return TrialState("running", epoch, f"{100 * progress.get('fraction', 0):.0f} %")
         if (path / FAILURE).is_file():
             return TrialState("failed", epoch, str(read_json(path / FAILURE).get("message", "")))
+        stop = read_json(path / STOPPED) if (path / STOPPED).is_file() else {}
     except (DamagedFile, KeyError, ValueError) as error:
         return TrialState("unfinished", 0, str(error).replace(f"{path}/", ""))
+    if stop.get("kind") == SEARCH:
+        return TrialState("stopped", epoch, str(stop.get("reason", "")))
     started = (path / CHECKPOINT).is_file() or (path / METRICS).is_file()
-    return TrialState("unfinished", epoch) if started else TrialState("missing")
+    return TrialState("unfinished", epoch, str(stop.get("reason", ""))) if started or stop else TrialState("missing")
 
 
 def _finished_epochs(path: Path, glance: bool) -> int | None:
@@ -142,7 +159,7 @@ def prepare(path: Path, trial: TrialConfig) -> list[str]:
     """
     path.mkdir(parents=True, exist_ok=True)
     damaged = []
-    for name in (CONFIG, RESULT, ENVIRONMENT, PROGRESS, FAILURE):
+    for name in (CONFIG, RESULT, ENVIRONMENT, PROGRESS, FAILURE, STOPPED):
         if (path / name).is_file():
             try:
                 read_result(path) if name == RESULT else read_json(path / name)

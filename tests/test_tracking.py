@@ -48,8 +48,8 @@ def record(tmp_path, sweep, uri, complete=True):
         trial.trial_id for trial in sweep.trials() if trials.state(trials.directory(tmp_path, trial)).state == "done"
     ]
     with tracking.Mirror(tmp_path, sweep, uri) as mirror:
-        mirror.add(tracking.unrecorded(tmp_path, sweep, uri, done))
-    mirror.close(complete)
+        mirror.add(done)
+        mirror.close(complete)
     return mirror.problem
 
 
@@ -131,9 +131,8 @@ def test_recording_again_adds_nothing(tmp_path, uri):
     sweep = finished(tmp_path)
     record(tmp_path, sweep, uri)
     before = runs(uri)
-    with tracking.Mirror(tmp_path, sweep, uri) as mirror:  # as `harness sync`: without looking at the notes
-        mirror.add([trial.trial_id for trial in sweep.trials()])
-    assert mirror.problem is None
+    ids = [trial.trial_id for trial in sweep.trials()]
+    assert tracking.record_all(tmp_path, sweep, uri, ids, complete=True) is None  # it does not look at the notes
     own, by_id = runs(uri)
     assert len(own) == 1
     assert {run.info.run_id for run in by_id.values()} == {run.info.run_id for run in before[1].values()}

@@ -25,9 +25,7 @@ def test_recording_notes_the_run_of_every_trial_as_mlflow_has_it(tmp_path, monke
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     sweep, uri = builders.small_spec(tmp_path, seeds=1), tracking.default_uri(tmp_path)
     builders.finished_sweep(tmp_path, sweep)
-    with tracking.Mirror(tmp_path, sweep, uri) as mirror:
-        mirror.add([trial.trial_id for trial in sweep.trials()])
-    assert mirror.problem is None
+    assert tracking.record_all(tmp_path, sweep, uri, [trial.trial_id for trial in sweep.trials()], True) is None
     client = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("mine").experiment_id
     stored = client.search_runs([experiment])

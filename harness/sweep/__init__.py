@@ -6,8 +6,10 @@ checkpoint, new cells run. `Tuner.restore` is not used.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,25 +17,14 @@ from rich.console import Console
 
 from harness import tracking, trials
 from harness import workspace as workspaces
+from harness.copies import Copies
 from harness.decode_display import decoded
-from harness.errors import UsageError
 from harness.plan import Planned, plan
 from harness.spec import SweepSpec
+from harness.sweep.cluster import Resources
+from harness.sweep.stopping import NO_LIMITS, Limits
 
 SETTLE_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Where the trials of a sweep run, and how many at once."""
-
-    workers: int | None = None
-    trials_per_gpu: float = 1.0
-    address: str | None = None  # of a running Ray cluster; None starts one on this machine
-
-    def __post_init__(self) -> None:
-        if not (self.trials_per_gpu >= 1 and float(self.trials_per_gpu).is_integer()):
-            raise UsageError(f"--trials-per-gpu {self.trials_per_gpu:g} must be a whole number of at least 1.")
 
 
 @dataclass(frozen=True)
@@ -43,6 +34,8 @@ class Outcome:
     planned: list[Planned]  # with their states after the run
     trained: int
     record_problem: str | None  # why MLflow could not be written, if it could not
+    copy_problem: str | None  # why not everything is copied, if it is not
+    stopped: str | None  # why it was stopped before its end, if it was
 
     def count(self, state: str) -> int:
         """How many trainings are in a state."""
@@ -50,37 +43,59 @@ class Outcome:
 
 
 def run(
-    spec: SweepSpec, workspace: Path, resources: Resources, *, retry_failed: bool = False, uri: str | None = None
+    spec: SweepSpec,
+    workspace: Path,
+    resources: Resources,
+    limits: Limits = NO_LIMITS,
+    *,
+    retry_failed: bool = False,
+    uri: str | None = None,
+    copy_to: str | None = None,
 ) -> Outcome:
-    """Train what is missing, record what is new. Raises MissingData and UsageError before anything starts."""
+    """Train what is missing, or with `retry_failed` what failed; record what is new, and copy it where that is asked.
+
+    Raises MissingData and UsageError before anything starts.
+    """
     uri = uri or tracking.default_uri(workspace)
     planned = _settled(spec, workspace)
     tried: set[str] = set()
-    with tracking.Mirror(workspace, spec, uri) as mirror:
-        done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
-        mirror.add(tracking.unrecorded(workspace, spec, uri, done))
+    stopped: str | None = None
+    with contextlib.ExitStack() as stack:
+        mirror = stack.enter_context(tracking.Mirror(workspace, spec, uri))
+        copies = stack.enter_context(Copies(workspace, spec, copy_to)) if copy_to else None
+
+        def take(ids: list[str]) -> None:
+            mirror.add(ids)
+            if copies:
+                copies.add(ids)
+
+        take(_done(planned))
         # More than one pass only where another process, the last one of a killed sweep say, let go of trials meanwhile.
-        while todo := _open(planned, tried, retry_failed):
-            _train(todo, spec, workspace, resources, mirror)
+        while stopped is None and (todo := _open(planned, tried, retry_failed)):
+            stopped = _train(todo, spec, workspace, resources, limits, take)
             tried |= {entry.trial.trial_id for entry in todo}
             planned = _settled(spec, workspace)
-        while resources.trials_per_gpu > 1 and (todo := _crowded(planned, tried)):
+        while stopped is None and resources.trials_per_gpu > 1 and (todo := _crowded(planned, tried)):
             resources = dataclasses.replace(resources, trials_per_gpu=resources.trials_per_gpu // 2)
-            _train(todo, spec, workspace, resources, mirror)
+            stopped = _train(todo, spec, workspace, resources, limits, take)
             planned = _settled(spec, workspace)
-        done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
-        mirror.add(tracking.unrecorded(workspace, spec, uri, done))
+        take(_done(planned))
         if not tried:
             workspaces.save_spec(workspace, spec)
-    outcome = Outcome(planned, len(tried), mirror.problem)
-    mirror.close(outcome.count("done") == len(planned))
-    return outcome
+        mirror.close(len(_done(planned)) == len(planned))
+    return Outcome(planned, len(tried), mirror.problem, copies.problem if copies else None, stopped)
+
+
+def _done(planned: list[Planned]) -> list[str]:
+    return [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
 
 
 def _open(planned: list[Planned], tried: set[str], retry_failed: bool) -> list[Planned]:
     """What this run still has to train."""
-    skipped = {"done", "running"} if retry_failed else {"done", "running", "failed"}
-    return [entry for entry in planned if entry.state.state not in skipped and entry.trial.trial_id not in tried]
+    untried = [entry for entry in planned if entry.trial.trial_id not in tried]
+    if retry_failed:
+        return [entry for entry in untried if entry.state.state == "failed"]
+    return [entry for entry in untried if entry.state.state not in ("done", "running", "failed")]
 
 
 def _crowded(planned: list[Planned], tried: set[str]) -> list[Planned]:
@@ -90,14 +105,20 @@ def _crowded(planned: list[Planned], tried: set[str]) -> list[Planned]:
 
 
 def _train(
-    todo: list[Planned], spec: SweepSpec, workspace: Path, resources: Resources, mirror: tracking.Mirror
-) -> None:
+    todo: list[Planned],
+    spec: SweepSpec,
+    workspace: Path,
+    resources: Resources,
+    limits: Limits,
+    take: Callable[[list[str]], None],
+) -> str | None:
+    """One pass over trials. Returns why it was stopped, if it was."""
     from harness.sweep import preflight, ray_trials
 
     preflight.check(spec, workspace, todo)
     decoded(Console(stderr=True), todo[0].trial)  # now, not by the first trials all at once
     workspaces.save_spec(workspace, spec)
-    ray_trials.train_all(todo, workspace, resources, on_done=lambda directory: mirror.add([directory.name]))
+    return ray_trials.train_all(todo, workspace, resources, limits, on_done=lambda directory: take([directory.name]))
 
 
 def _settled(spec: SweepSpec, workspace: Path) -> list[Planned]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ray import tune
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -53,10 +52,6 @@ class SweepDisplay:
 
     def __exit__(self, *exception: object) -> None:
         self.progress.stop()
-
-    def callback(self) -> _Callback:
-        """What Tune calls."""
-        return _Callback(self)
 
     def start(self, index: int) -> None:
         """A trial's process begins, for the first time or again."""
@@ -113,25 +108,3 @@ class SweepDisplay:
 def name(entry: Planned) -> str:
     """A training in a line: its first cell and its seed."""
     return f"{entry.cells[0]} seed={entry.trial.seed}"
-
-
-class _Callback(tune.Callback):
-    """Hands Tune's events to the display. Tune pickles its callbacks: the display stays here."""
-
-    def __init__(self, display: SweepDisplay):
-        self.display = display
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.display.start(trial.config["index"])
-
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **i: Any) -> None:
-        self.display.result(trial.config["index"], result)
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.display.end(trial.config["index"])
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.display.end(trial.config["index"])

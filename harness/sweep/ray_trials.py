@@ -7,152 +7,169 @@ Ray's own files is needed afterwards.
 from __future__ import annotations
 
 import contextlib
-import gc
-import logging
 import os
 import shutil
-import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config import TrialConfig, from_dict
-from harness.errors import MissingData, UsageError
+from harness import attempts, trials
+from harness.config import from_dict
+from harness.errors import DiskFull, MissingData, UsageError
 from harness.plan import Planned
-from harness.sweep import Resources
+from harness.sweep import cluster
+from harness.sweep.cluster import Resources
+from harness.sweep.stopping import NO_LIMITS, AskedToStop, Control, Limits, asked
 
-PROCESS_DEATHS = 3  # of one trial, before it is given up until the next run of the sweep
-ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",  # on loopback; a cluster sets its own
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
-    "RAY_DEDUP_LOGS": "0",
-}
+DEATHS_WITHOUT_PROGRESS = 5  # of one trial's processes in a row: it is then given up until the next run of the sweep
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker process needs to know, the same for all trials of a run."""
+
+    run: str  # its name, in leases and attempts
+    stop: Path  # a file that is there when all are to stop
+    threads: int
+    sees_gpus: bool
+    trials: Sequence[tuple[dict[str, Any], str]]  # settings and directory of each
 
 
 def train_all(
-    todo: Sequence[Planned], workspace: Path, resources: Resources, *, on_done: Callable[[Path], None]
-) -> None:
-    """Train these trials; `on_done` is told the directory of each one that finishes. Returns when all ended."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    import ray
+    todo: Sequence[Planned],
+    workspace: Path,
+    resources: Resources,
+    limits: Limits = NO_LIMITS,
+    *,
+    on_done: Callable[[Path], None],
+) -> str | None:
+    """Train these trials; `on_done` is told the directory of each one that finishes. Returns when all ended, or why they
+    were stopped before."""
+    print("Starting Ray …", file=sys.stderr, flush=True)
+    cluster.connect(resources)
+    try:
+        machines = cluster.nodes()
+        each = cluster.share(machines, [entry.trial for entry in todo], resources)
+        if limits.gpu_hours is not None and "gpu" not in each:
+            raise UsageError("--max-gpu-hours: these trials use no GPU; --max-hours limits the time of the command.")
+        cluster.check_shared(workspace, machines)
+        with _scratch(workspace, shared=resources.address is not None) as scratch:
+            return _tuned(todo, scratch, resources, limits, each, cluster.slots(machines, each), on_done)
+    finally:
+        cluster.leave()
+
+
+def _tuned(
+    todo: Sequence[Planned],
+    scratch: Path,
+    resources: Resources,
+    limits: Limits,
+    each: dict[str, float],
+    slots: int,
+    on_done: Callable[[Path], None],
+) -> str | None:
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(slots, 1))  # its own default starts them one by one
     from ray import tune
 
     from harness.sweep.display import SweepDisplay
+    from harness.sweep.tuning import Events, Queue, Stopper
 
-    print("Starting Ray …", file=sys.stderr, flush=True)
-    _connect(resources.address)
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    scratch = Path(tempfile.mkdtemp(prefix="sweep-", dir=_scratch_root(workspace)))
-    try:
-        share = _share(ray.cluster_resources(), [entry.trial for entry in todo], resources)
-        jobs = [(entry.trial.to_dict(), str(entry.directory)) for entry in todo]
-        threads = int(share["cpu"])
-        trainable = tune.with_parameters(train_one, jobs=jobs, threads=threads, sees_gpus="gpu" in share)
-        with SweepDisplay(todo, on_done) as display, _quiet():
-            tune.Tuner(
-                tune.with_resources(trainable, share),
-                param_space={"index": tune.grid_search(list(range(len(jobs))))},
-                tune_config=tune.TuneConfig(
-                    max_concurrent_trials=resources.workers or 0,
-                    # NOTE: a fresh process per trial costs its imports; a GPU trial gets one, for clean GPU memory
-                    reuse_actors="gpu" not in share,
-                    trial_dirname_creator=lambda trial: trial.trial_id,
-                ),
-                run_config=tune.RunConfig(
-                    name="tune",
-                    storage_path=str(scratch),
-                    verbose=0,
-                    callbacks=[display.callback()],
-                    failure_config=tune.FailureConfig(max_failures=PROCESS_DEATHS),
-                ),
-            ).fit()
-    finally:
-        leave()
-        shutil.rmtree(scratch, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            scratch.parent.rmdir()
+    job = Job(
+        run=f"{scratch.name}-{time.time_ns()}",
+        stop=scratch / "stop.json",
+        threads=int(each["cpu"]),
+        sees_gpus="gpu" in each,
+        trials=[(entry.trial.to_dict(), str(entry.directory)) for entry in todo],
+    )
+    control = Control(job.stop, job.run, limits, each.get("gpu", 0.0))
+    with SweepDisplay(todo, on_done) as display, control.listening(), _quiet():
+        tune.Tuner(
+            tune.with_resources(tune.with_parameters(train_one, job=job), each),
+            tune_config=tune.TuneConfig(
+                num_samples=len(todo),
+                search_alg=Queue(len(todo), resources.workers, control),
+                # NOTE: a fresh process per trial costs its imports; a GPU trial gets one, for clean GPU memory
+                reuse_actors="gpu" not in each,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(scratch),
+                verbose=0,
+                stop=Stopper(control),
+                callbacks=[Events(todo, display, control)],
+                failure_config=tune.FailureConfig(max_failures=-1),  # `train_one` counts
+            ),
+        ).fit()
+    return control.reason
 
 
-def train_one(config: dict[str, Any], *, jobs: list[tuple[dict[str, Any], str]], threads: int, sees_gpus: bool) -> None:
+def train_one(config: dict[str, Any], *, job: Job) -> None:
     """In a worker process: one trial, from its checkpoint if it has one. A trial that cannot go on says so in its
     directory and ends here as well, so that Ray starts only those again whose process died."""
-    if not sees_gpus:
+    if not job.sees_gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     from ray import tune
 
     from harness import lease
-    from harness.training import TrainingFailed, train
+    from harness.training import Stopped, TrainingFailed, train
 
-    settings, directory = jobs[config["index"]]
-    trial = from_dict(settings)
+    settings, folder = job.trials[config["index"]]
+    trial, directory = from_dict(settings), Path(folder)
     if trial.threads is None:
-        trial = trial.replace(threads=threads)
+        trial = trial.replace(threads=job.threads)
+    if problem := _given_up(directory, job):
+        tune.report({"epoch": 0, "problem": problem})
+        return
     try:
-        train(trial, Path(directory), lambda epoch, metrics: tune.report({"epoch": epoch, **metrics}))
-    except (TrainingFailed, MissingData, UsageError, lease.Held) as problem:
+        train(
+            trial,
+            directory,
+            lambda epoch, metrics: tune.report({"epoch": epoch, **metrics}),
+            AskedToStop(job.stop),
+            sweep_run=job.run,
+        )
+    except DiskFull as full:
+        tune.report({"epoch": 0, "problem": str(full), "disk_full": True})
+    except (TrainingFailed, MissingData, UsageError, lease.Held, Stopped) as problem:
         tune.report({"epoch": 0, "problem": str(problem)})
 
 
-def leave() -> None:
-    """Shut Ray down. The references of Ray that are garbage are collected first, and none while it goes down: Ray ends the
-    whole process where another thread, MLflow's say, lets go of one meanwhile."""
-    import ray
+def _given_up(directory: Path, job: Job) -> str | None:
+    """Why this run of the sweep does not go on with the trial; None where it does."""
+    if reason := asked(job.stop):
+        return reason["reason"]
+    with contextlib.suppress(OSError, trials.DamagedFile):
+        stop = trials.read_json(directory / trials.STOPPED)
+        if stop.get("run") == job.run:
+            return str(stop["reason"])
+    died = attempts.deaths_without_progress(attempts.read(directory), job.run)
+    if died >= DEATHS_WITHOUT_PROGRESS:
+        return (
+            f"its process died {died} times in a row without an epoch's progress on disk (killed for memory?); "
+            "the same command tries it again"
+        )
+    return None
 
-    gc.collect()
-    gc.disable()
+
+@contextlib.contextmanager
+def _scratch(workspace: Path, *, shared: bool):  # type: ignore[no-untyped-def]
+    """A folder for Ray's own files, removed afterwards: on a cluster one that all machines see, else away from the results."""
+    root = workspace / ".ray" if shared else None
+    if root:
+        root.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="harness-sweep-", dir=root))
     try:
-        ray.shutdown()
+        yield scratch
     finally:
-        gc.enable()
-
-
-def _connect(address: str | None) -> None:
-    """Start Ray on this machine, or join the cluster at `address`. Raises UsageError where nothing answers there."""
-    import ray
-
-    if address is None:
-        # NOTE: without "local" Ray joins whatever cluster was last started here, and hangs where that one died
-        ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        return
-    try:
-        if ":" in address:  # Ray itself would go on trying for minutes
-            host, _, port = address.rpartition("://")[2].rpartition(":")
-            socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"--address {address}: no Ray cluster could be joined there ({reason}).") from None
-
-
-def _share(cluster: dict[str, float], wanted: Sequence[TrialConfig], resources: Resources) -> dict[str, float]:
-    """What one trial gets of the cluster. Raises UsageError for a request that could never be met."""
-    cpus, gpus = cluster.get("CPU", 0), cluster.get("GPU", 0)
-    asked = {trial.device for trial in wanted}
-    if "cuda" in asked and gpus == 0:
-        raise UsageError("device='cuda': this cluster has no GPU; leave the device to `auto` or use --set device=cpu.")
-    if gpus > 0 and asked != {"cpu"}:
-        slots = gpus * resources.trials_per_gpu
-        return {"cpu": max(1.0, cpus // slots), "gpu": 1 / resources.trials_per_gpu}
-    if resources.workers:
-        if resources.workers > cpus:
-            raise UsageError(
-                f"--workers {resources.workers} is more than the {cpus:g} CPUs here; try {cpus:g} or fewer."
-            )
-        return {"cpu": float(cpus // resources.workers)}
-    small = all(trial.encoder == "small" for trial in wanted)
-    return {"cpu": 1.0 if small else min(4.0, cpus)}
-
-
-def _scratch_root(workspace: Path) -> Path:
-    root = workspace / ".ray"
-    root.mkdir(parents=True, exist_ok=True)
-    return root
+        shutil.rmtree(scratch, ignore_errors=True)
+        if root:
+            with contextlib.suppress(OSError):
+                root.rmdir()
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ They carry the metric lines they cover. No generator state is needed: every stre
 from __future__ import annotations
 
 import io
+import os
 import time
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import nn
 from harness import files, trials
 from harness.config import TrialConfig
 
-EVERY_SECONDS = 60
+EVERY_SECONDS = float(os.environ.get("HARNESS_CHECKPOINT_SECONDS", 60))
 
 
 class Checkpoints:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness import benchmarks, files, lease, trials
+from harness import benchmarks, files, trials
 from harness.benchmarks import Speed
 from harness.config import TrialConfig
 from harness.devices import send
@@ -46,6 +47,7 @@ class Loop:
         self.features: Tensor | None = None  # of the test images (T, F), at the last evaluation
         self.first_step: float | None = None  # when this run's first step was done
         self.told = 0.0
+        self.on_batch: Callable[[], None] = lambda: None  # after each batch of an evaluation
 
     def run(self, report: Report, on_step: OnStep) -> list[dict[str, Any]]:
         """Train to the end. A stop from outside leaves the last epoch's state on disk."""
@@ -56,6 +58,7 @@ class Loop:
                 started = time.monotonic()
                 metrics = self.train_epoch(epoch, on_step)
                 done = epoch + 1
+                self.on_batch = functools.partial(self._evaluated_batch, epoch, on_step)
                 if diagnosis:
                     metrics |= diagnosis.measure(done)
                 if done % self.trial.eval_every == 0 or done == self.trial.epochs:
@@ -106,9 +109,9 @@ class Loop:
         return found
 
     def _embed(self, which: str, images: Tensor | StoredImages, epoch: int) -> Tensor:
-        features = embed(self.learner.encoder, images, self.data, self.trial)
+        features = embed(self.learner.encoder, images, self.data, self.trial, self.on_batch)
         if not torch.isfinite(features).all():
-            raise TrainingFailed(f"the features of the {which} images hold NaN or infinity after epoch {epoch}")
+            raise self._failed(epoch, f"the features of the {which} images hold NaN or infinity after epoch {epoch}")
         return features
 
     def train_epoch(self, epoch: int, on_step: OnStep) -> dict[str, float]:
@@ -125,9 +128,12 @@ class Loop:
             self._tell(epoch, (step + 1) / steps)
         mean = total.item() / steps
         if not math.isfinite(mean):
-            last = self.lines[-1] if self.lines else "none"
-            raise TrainingFailed(f"the loss is {mean} in epoch {epoch + 1}; the last metrics were {last}")
+            raise self._failed(epoch + 1, f"the loss is {mean} in epoch {epoch + 1}")
         return {"loss": mean, "lr": rate}
+
+    def _failed(self, epoch: int, message: str) -> TrainingFailed:
+        last = self.lines[-1] if self.lines else None
+        return TrainingFailed(f"{message}; the last metrics were {last or 'none'}", epoch=epoch, last_metrics=last)
 
     def _batches_without_end(self) -> Iterator[Batch]:
         """Epochs before the first, for what a learner does before its first step."""
@@ -165,17 +171,27 @@ class Loop:
         if epoch == self.trial.epochs:
             self.checkpoints.write()
 
+    def _evaluated_batch(self, epoch: int, on_step: OnStep) -> None:
+        """An evaluation may take long: it can be stopped, and says that it is alive."""
+        on_step(epoch, self.data.steps_per_epoch, self.data.steps_per_epoch)
+        self._tell(epoch, 1.0)
+
     def _tell(self, epoch: int, fraction: float) -> None:
-        """Every two seconds: how far it is, and that the holder of the lease is alive."""
+        """Every two seconds: how far it is."""
         if time.monotonic() - self.told >= PROGRESS_SECONDS:
             self.told = time.monotonic()
             share = (epoch + fraction) / self.trial.epochs
             files.write_json(self.directory / trials.PROGRESS, {"epoch": epoch, "fraction": share})
-            lease.touch(self.directory)
 
 
 @torch.no_grad()
-def embed(encoder: nn.Module, images: Tensor | StoredImages, data: Any, trial: TrialConfig) -> Tensor:
+def embed(
+    encoder: nn.Module,
+    images: Tensor | StoredImages,
+    data: Any,
+    trial: TrialConfig,
+    on_batch: Callable[[], None] = lambda: None,
+) -> Tensor:
     """Features of uint8 images as the trial resizes its test images: (N, F) in fp32. `data` normalises."""
     encoder.eval()
     parts, orders = [], []
@@ -183,5 +199,6 @@ def embed(encoder: nn.Module, images: Tensor | StoredImages, data: Any, trial: T
         for indices, levels in resized(images, trial.image_size, trial.test_resize):
             parts.append(encoder(data.normalise(levels)).float())
             orders.append(indices)
+            on_batch()
     features = torch.cat(parts)
     return features[send(torch.argsort(torch.cat(orders)), features.device)]

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import torchvision
 
-from harness import __version__, errors, files, lease, methods, provenance, trials
+from harness import __version__, attempts, errors, files, lease, methods, provenance, trials
 from harness.config import TrialConfig
 from harness.training import OnStep, Report, Stopped, TrainingFailed, checkpoint
 from harness.training.data import TrialData
@@ -31,29 +31,48 @@ from harness.training.learner import build_learner
 from harness.training.loop import Loop
 
 
-def run(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep) -> dict[str, Any]:
+def run(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep, sweep_run: str | None) -> dict[str, Any]:
     """See `harness.training.train`."""
     pick_device(trial)  # a setting that this machine cannot fulfil leaves no directory behind
     directory.mkdir(parents=True, exist_ok=True)
-    with lease.held(directory), _stoppable():
+    with lease.held(directory, sweep_run), _stoppable():
         notes = trials.prepare(directory, trial)
         if (directory / trials.RESULT).is_file():
             result = trials.read_result(directory)
             return result | {"notes": [*result["notes"], *notes]}
-        (directory / trials.FAILURE).unlink(missing_ok=True)
+        for name in (trials.FAILURE, trials.STOPPED):
+            (directory / name).unlink(missing_ok=True)
         files.write_json(directory / trials.ENVIRONMENT, environment(trial))
+        attempts.begin(directory, sweep_run, directory / trials.CHECKPOINT)
         try:
-            return _train(trial, directory, report, on_step, notes)
-        except (errors.UsageError, errors.MissingData):
+            with _recorded(directory, sweep_run):
+                result = _train(trial, directory, report, on_step, notes)
+        except (TrainingFailed, Stopped, KeyboardInterrupt, OSError, errors.UsageError) as end:
+            attempts.end(directory, f"{type(end).__name__}: {end}")
             raise
-        except TrainingFailed as failure:
-            _record_failure(directory, "diverged", str(failure), "")
-            raise
-        except Exception as failure:
-            kind = trials.OUT_OF_MEMORY if out_of_memory(failure) else "exception"
-            message = f"{type(failure).__name__}: {failure}"
-            _record_failure(directory, kind, message, traceback.format_exc())
-            raise TrainingFailed(f"{message} (traceback in {directory / trials.FAILURE})") from failure
+        attempts.end(directory, "finished")
+        return result
+
+
+@contextlib.contextmanager
+def _recorded(directory: Path, sweep_run: str | None) -> Iterator[None]:
+    """Why a training inside ends before its end stands in its directory."""
+    try:
+        yield
+    except (errors.UsageError, errors.MissingData, errors.DiskFull, lease.Lost):
+        raise
+    except TrainingFailed as failure:
+        _record_failure(directory, "diverged", str(failure), "", failure.known)
+        raise
+    except (Stopped, KeyboardInterrupt) as stop:
+        kind = stop.kind if isinstance(stop, Stopped) else trials.SIGNAL
+        trials.record_stop(directory, kind, str(stop) or "stopped by Ctrl-C", sweep_run)
+        raise
+    except Exception as failure:
+        kind = trials.OUT_OF_MEMORY if out_of_memory(failure) else "exception"
+        message = f"{type(failure).__name__}: {failure}"
+        _record_failure(directory, kind, message, traceback.format_exc(), {})
+        raise TrainingFailed(f"{message} (traceback in {directory / trials.FAILURE})") from failure
 
 
 def _train(trial: TrialConfig, directory: Path, report: Report, on_step: OnStep, notes: list[str]) -> dict[str, Any]:
@@ -76,6 +95,7 @@ def _finish(
     features = loop.features
     labels = loop.data.test_fine.cpu().numpy()
     half = features.half().cpu().numpy()
+    begun = attempts.read(directory)
     files.replace(directory / trials.FEATURES, lambda stream: np.savez_compressed(stream, features=half, labels=labels))
     encoder = {name: value.cpu() for name, value in loop.learner.encoder.state_dict().items()}
     checkpoint.save(directory / trials.ENCODER, encoder)
@@ -95,6 +115,8 @@ def _finish(
         "first_step": loop.first_step,
         "finished": time.time(),
         "notes": notes,
+        "attempts": len(begun),
+        "deaths": attempts.deaths(begun),
         "metrics": lines,
     }
     files.write_json(directory / trials.RESULT, result)
@@ -123,8 +145,8 @@ def environment(trial: TrialConfig) -> dict[str, Any]:
     }
 
 
-def _record_failure(directory: Path, kind: str, message: str, trace: str) -> None:
-    content = {"kind": kind, "message": message, "traceback": trace, "time": time.time()}
+def _record_failure(directory: Path, kind: str, message: str, trace: str, known: dict[str, Any]) -> None:
+    content = {"kind": kind, "message": message, **known, "traceback": trace, "time": time.time()}
     files.write_json(directory / trials.FAILURE, content)
 
 

@@ -43,6 +43,8 @@ VARIANTS = [
     ("maskcon_attributes", {"attribute_similarity": "euclidean"}),
 ]
 VOLATILE = (
+    "attempts",
+    "deaths",
     "seconds",
     "time",
     "first_step",

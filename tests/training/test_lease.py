@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import lease, trials
+from harness import files, lease, trials
+from harness.errors import UsageError
 from harness.training import train
 
 from .builders import small
@@ -45,7 +47,7 @@ def end(process: subprocess.Popen) -> None:
 
 def lease_of_another_host(directory: Path, seconds_ago: float = 0) -> None:
     path = directory / lease.NAME
-    path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "1"}))
+    path.write_text(json.dumps({"host": "elsewhere", "processes": "", "pid": 1, "started": "1"}))
     os.utime(path, (time.time() - seconds_ago,) * 2)
 
 
@@ -132,17 +134,15 @@ def test_lease_of_another_host_is_stale_when_untouched_for_long(tmp_path):
         assert str(os.getpid()) in lease.holder(tmp_path)
 
 
-def test_training_touches_its_lease(tmp_path):
-    ages = []
-
-    def on_step(epoch, step, steps):
+def test_a_holder_touches_its_lease(monkeypatch, tmp_path):
+    monkeypatch.setattr(lease, "TOUCH_SECONDS", 0.05)
+    with lease.held(tmp_path):
         path = tmp_path / lease.NAME
-        ages.append(time.time() - path.stat().st_mtime)
         os.utime(path, (0, 0))
-
-    # the first word of how far it is comes right after the first step, with a touch
-    train(small(), tmp_path, on_step=on_step)
-    assert ages[1] < lease.STALE_SECONDS
+        limit = time.monotonic() + 60
+        while path.stat().st_mtime == 0 and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert path.stat().st_mtime > 0
 
 
 @pytest.mark.parametrize(
@@ -161,15 +161,13 @@ def test_lease_of_this_host_without_a_process_does_not_block(tmp_path):
 
 
 def test_lease_taken_between_looking_and_taking_is_not_taken_again(monkeypatch, tmp_path):
-    look, others = lease.holder, []
+    look, remove, others = lease.holder, lease._remove_stale, []
 
-    def look_and_be_overtaken(directory):
-        found = look(directory)
-        if not others:
-            others.append(other_process(directory))
-        return found
+    def look_and_be_overtaken(path, run):
+        remove(path, run)
+        others.append(other_process(path.parent))
 
-    monkeypatch.setattr(lease, "holder", look_and_be_overtaken)
+    monkeypatch.setattr(lease, "_remove_stale", look_and_be_overtaken)
     refused = False
     try:
         with lease.held(tmp_path):
@@ -186,3 +184,79 @@ def test_lease_that_another_host_has_taken_over_is_left_to_it(tmp_path):
     with lease.held(tmp_path):
         lease_of_another_host(tmp_path)  # it found this process's untouched for long: a laptop that slept
     assert lease.holder(tmp_path) == "process 1 on elsewhere"
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from harness import files, lease
+folder = Path(sys.argv[1])
+number = 0
+with lease.held(folder):
+    print("held", flush=True)
+    while True:
+        number += 1
+        files.write_json(folder / "content.json", {"by": "sleeper", "number": number})
+"""
+
+
+@pytest.mark.parametrize("pause", [0.001 * number for number in range(1, 25)])
+def test_a_process_that_sleeps_through_its_lease_writes_nothing_when_it_wakes_up(tmp_path, pause):
+    sleeper = subprocess.Popen(
+        [sys.executable, "-c", WRITE, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert sleeper.stdout.readline() == "held\n"
+    time.sleep(0.05 + pause)  # anywhere in its loop, between the check and the rename, too
+    sleeper.send_signal(signal.SIGSTOP)
+    long_ago = time.time() - lease.STALE_SECONDS - 1
+    os.utime(tmp_path / lease.NAME, (long_ago, long_ago))
+    with lease.held(tmp_path):
+        files.write_json(tmp_path / "content.json", {"by": "successor"})
+        sleeper.send_signal(signal.SIGCONT)
+        _, said = sleeper.communicate(timeout=60)
+        assert sleeper.returncode == 1
+        assert "lease.Lost" in said
+        assert trials.read_json(tmp_path / "content.json") == {"by": "successor"}
+        assert str(os.getpid()) in lease.holder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["content.json"]
+
+
+def test_a_training_that_was_taken_over_ends_without_a_trace_of_its_own(tmp_path):
+    def taken_over(epoch, metrics):
+        if epoch == 1:
+            lease_of_another_host(tmp_path)
+
+    with pytest.raises(lease.Lost, match="process 1 on elsewhere"):
+        train(small(), tmp_path, taken_over)
+    assert not (tmp_path / trials.FAILURE).exists()
+    assert not (tmp_path / trials.CHECKPOINT).exists()
+    assert lease.holder(tmp_path) == "process 1 on elsewhere"
+
+
+def test_a_process_of_the_same_run_takes_over_at_once(tmp_path):
+    path = tmp_path / lease.NAME
+    path.write_text(json.dumps({"host": "elsewhere", "processes": "", "pid": 1, "started": "1", "run": "mine"}))
+    with pytest.raises(lease.Held), lease.held(tmp_path, "another"):
+        pass
+    with lease.held(tmp_path, "mine"):
+        assert str(os.getpid()) in lease.holder(tmp_path)
+
+
+def test_processes_of_another_container_are_not_looked_for_among_ours(tmp_path):
+    with lease.held(tmp_path):
+        mine = json.loads((tmp_path / lease.NAME).read_text())
+        (tmp_path / lease.NAME).write_text(json.dumps(mine | {"processes": "pid:[1]", "pid": 999_999_999}))
+        assert "999999999" in lease.holder(tmp_path)
+
+
+def test_a_file_system_without_what_leases_need_is_named(tmp_path, monkeypatch):
+    lease.check_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+    def link(source, target):  # as FAT and SMB answer; none of them can be mounted everywhere
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(UsageError, match=r"file system without hard links .*Choose another --workspace"):
+        lease.check_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []

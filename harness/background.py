@@ -1,0 +1,82 @@
+"""Work that a sweep hands over and does not wait for: a thread of its own, with retries, which ends when it is told to."""
+
+from __future__ import annotations
+
+import collections
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+RETRY_SECONDS = 30
+PATIENCE_SECONDS = 10
+
+
+class Background:
+    """Calls `work` with one item after the other. What raises is tried again every `RETRY_SECONDS`, `describe` says why it did.
+
+    Once it is to end, it goes on as long as an item succeeds every `patience` seconds; a call that hangs does not keep the
+    process alive.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[str], object],
+        describe: Callable[[Exception], str],
+        last: Callable[[], object] = lambda: None,
+        patience: float = math.inf,
+    ):
+        self.work, self.describe, self.last, self.patience = work, describe, last, patience
+        self.problem: str | None = None  # why not everything is done
+        self.waiting: collections.deque[str] = collections.deque()
+        self.changed = threading.Condition()
+        self.ending = False
+        self.progress = time.monotonic()  # when an item last succeeded
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def add(self, items: Sequence[str]) -> None:
+        """Hand items over."""
+        if not items:
+            return
+        with self.changed:
+            self.waiting.extend(items)
+            self.changed.notify()
+        if not self.thread.ident:
+            self.thread.start()
+
+    def end(self) -> None:
+        """Wait for what is still to be done, as long as something is done."""
+        with self.changed:
+            self.ending, self.progress = True, time.monotonic()
+            self.changed.notify()
+        while self.thread.is_alive() and time.monotonic() - self.progress < self.patience:
+            self.thread.join(0.1)
+        if self.thread.is_alive():
+            self.problem = self.problem or self.describe(TimeoutError("it does not answer"))
+
+    def _run(self) -> None:
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.waiting or self.ending)
+                if not self.waiting:
+                    break
+            if not self._done(self.waiting[0]):
+                if self.ending:
+                    return
+                self.waiting.rotate(-1)
+                with self.changed:
+                    self.changed.wait_for(lambda: self.ending, timeout=RETRY_SECONDS)
+        try:
+            self.last()
+        except Exception as error:
+            self.problem = self.describe(error)
+
+    def _done(self, item: str) -> bool:
+        try:
+            self.work(item)
+        except Exception as error:  # whatever a server or a disk that is away makes its client raise
+            self.problem = self.describe(error)
+            return False
+        self.waiting.popleft()
+        self.problem, self.progress = None, time.monotonic()
+        return True

@@ -1,0 +1,101 @@
+"""What Ray Tune calls: the queue of trials, the question whether to stop, and events. Tune pickles all three, and never reads
+them back: they leave what they point to behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+
+from harness.plan import Planned
+from harness.sweep.display import SweepDisplay
+from harness.sweep.stopping import Control
+from harness.trials import DISK_FULL
+
+
+class Queue(Searcher):
+    """Hands out the trials in order, at most so many at once, and none once the run is to stop."""
+
+    def __init__(self, number: int, at_once: int | None, control: Control):
+        super().__init__()
+        self.number, self.at_once, self.control = number, at_once, control
+        self.next = 0
+        self.live: set[str] = set()
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial's index; None for not now."""
+        if self.next == self.number or self.control.reason is not None:
+            return Searcher.FINISHED
+        if self.at_once and len(self.live) >= self.at_once:
+            return None
+        self.live.add(trial_id)
+        self.next += 1
+        return {"index": self.next - 1}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """A place is free."""
+        self.live.discard(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the trial directories say what is done."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class Stopper(tune.Stopper):
+    """Ends the run when nothing trains any more after it was asked to stop."""
+
+    def __init__(self, control: Control):
+        self.control = control
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """No trial by itself."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Asked after every event."""
+        return self.control.over()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class Events(tune.Callback):
+    """Hands Tune's events to the display and to the control."""
+
+    def __init__(self, todo: Sequence[Planned], display: SweepDisplay, control: Control):
+        self.todo, self.display, self.control = todo, display, control
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.control.tick()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        index = trial.config["index"]
+        self.control.started(self.todo[index].directory)
+        self.display.start(index)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        self.display.result(trial.config["index"], result)
+        if result.get("disk_full"):
+            self.control.ask(DISK_FULL, str(result["problem"]))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._end(trial.config["index"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._end(trial.config["index"])
+
+    def _end(self, index: int) -> None:
+        self.control.ended(self.todo[index].directory)
+        self.display.end(index)

@@ -1,0 +1,116 @@
+"""A sweep whose processes are killed at random, the driver among them, until it is done.
+
+    python -m tests.sweep.chaos --trials 36 --kills 100 [--seed 0]
+
+Every cell must be there once, with the numbers of an undisturbed sweep, in the trial directories and in MLflow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.sweep import commands
+from tests.sweep.test_faults import SPEC
+
+EPOCHS = 40
+PATIENCE_SECONDS = 1800
+
+
+@dataclass
+class Found:
+    """What became of the sweep."""
+
+    killed: collections.Counter[str]  # by the name of the process
+    runs: int  # of the command
+    seconds: float
+    numbers: dict[str, list[dict]]
+    leftovers: list[Path]
+
+
+def endure(folder: Path, trials: int, kills: int, seed: int) -> Found:
+    """Sweep, kill until `kills` processes are dead, and let it end. Processes die between steps, inside writes, anywhere."""
+    spec = folder / "chaos.toml"
+    spec.write_text(SPEC.format(seeds=trials, epochs=EPOCHS))
+    workspace = folder / "workspace"
+    drawn, killed, runs, begun = random.Random(seed), collections.Counter(), 0, time.monotonic()
+    while True:
+        assert time.monotonic() - begun < PATIENCE_SECONDS, f"still not done after {killed}"
+        driver = _start(spec, workspace)
+        runs += 1
+        while driver.poll() is None:
+            time.sleep(drawn.uniform(0.2, 2.0))
+            if killed.total() < kills and (name := _kill_one(driver.pid, drawn)):
+                killed[name] += 1
+        if driver.returncode == 0 and killed.total() >= kills:
+            break
+        if driver.returncode == 0:  # done too early: take results away, as a lost disk would
+            for path in drawn.sample(sorted((workspace / "trials").iterdir()), trials // 2):
+                subprocess.run(["rm", "-rf", path], check=True)
+    leftovers = [path for path in (workspace / "trials").glob("*/.*") if path.suffix in (".new", ".stale")]
+    leftovers += list((workspace / "trials").glob("*/lease.json"))
+    return Found(killed, runs, time.monotonic() - begun, commands.numbers(workspace), leftovers)
+
+
+def _start(spec: Path, workspace: Path) -> subprocess.Popen:
+    """The command, with a checkpoint after every epoch: kills shall hit writes."""
+    command = [sys.executable, "-m", "harness", "sweep", str(spec), "--workspace", str(workspace)]
+    environment = os.environ | {"HARNESS_CHECKPOINT_SECONDS": "0"}
+    with (workspace.parent / "said.txt").open("a") as said:
+        return subprocess.Popen(command, stdout=said, stderr=said, env=environment, start_new_session=True)
+
+
+def _kill_one(driver: int, drawn: random.Random) -> str | None:
+    """Kill one process of the sweep: mostly trials, one time in ten anything, the driver too."""
+    try:
+        process = psutil.Process(driver)
+        family = process.children(recursive=True)
+        training = [one for one in family if "train" in one.name() or "ImplicitFunc" in " ".join(one.cmdline())]
+        chosen = drawn.choice([*family, process] if drawn.random() < 0.1 or not training else training)
+        name = "driver" if chosen.pid == driver else chosen.name()
+        chosen.send_signal(signal.SIGKILL)
+        return name
+    except (psutil.Error, IndexError):
+        return None
+
+
+def undisturbed(folder: Path, trials: int) -> dict[str, list[dict]]:
+    """The numbers of the same sweep without a kill."""
+    spec = folder / "chaos.toml"
+    spec.write_text(SPEC.format(seeds=trials, epochs=EPOCHS))
+    done = commands.harness("sweep", str(spec), workspace=folder / "workspace", HARNESS_CHECKPOINT_SECONDS="60")
+    assert done.returncode == 0, done.stderr
+    return commands.numbers(folder / "workspace")
+
+
+def main() -> None:
+    """Endure it and say what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=36)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        expected = undisturbed(Path(one), options.trials)
+        found = endure(Path(other), options.trials, options.kills, options.seed)
+        deaths = sum(result["deaths"] for result in commands.finished(Path(other) / "workspace").values())
+    assert found.numbers == expected, "the numbers differ"
+    assert not found.leftovers, found.leftovers
+    print(f"{len(expected)} trials, {found.killed.total()} kills in {found.runs} runs of the command: all there once,")
+    print(f"with the numbers of the undisturbed sweep, after {found.seconds:.0f} s. Deaths on record: {deaths}.")
+    print(", ".join(f"{count} × {name}" for name, count in found.killed.most_common()))
+
+
+if __name__ == "__main__":
+    main()

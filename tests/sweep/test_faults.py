@@ -1,0 +1,258 @@
+"""What goes wrong on real machines, caused for real: nothing finished is lost or trained twice, the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import attempts, trials
+from tests.sweep import commands
+from tests.sweep.commands import harness
+
+SPEC = """
+dataset = "digits"
+seeds = {seeds}
+[settings]
+epochs = {epochs}
+train_limit = 256
+bank_size = 256
+eval_every = {epochs}
+[[cells]]
+method = "selfcon"
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    """A sweep of one cell: a trial per seed, which all take about equally long."""
+
+    def written(seeds=2, epochs=200):
+        path = tmp_path / "faults.toml"
+        path.write_text(SPEC.format(seeds=seeds, epochs=epochs))
+        return str(path)
+
+    return written
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The numbers of `spec()` without any fault, by trial id; and of the same with another number of epochs."""
+
+    def of(seeds=2, epochs=200):
+        if (seeds, epochs) not in known:
+            folder = tmp_path_factory.mktemp("undisturbed")
+            (folder / "faults.toml").write_text(SPEC.format(seeds=seeds, epochs=epochs))
+            done = harness("sweep", str(folder / "faults.toml"), workspace=folder)
+            assert done.returncode == 0, done.stderr
+            known[seeds, epochs] = commands.numbers(folder)
+        return known[seeds, epochs]
+
+    known = {}
+    return of
+
+
+def directories(workspace):
+    return sorted(path for path in (workspace / "trials").iterdir() if path.is_dir())
+
+
+def epochs_done(workspace):
+    """How far each trial is that has begun."""
+    found = {}
+    for path in (workspace / "trials").glob("*/metrics.jsonl"):
+        found[path.parent.name] = len(path.read_bytes().splitlines())
+    return found
+
+
+def in_the_middle(workspace, number=1):
+    """Wait until so many trials have some epochs behind them, and the leases of all that are at it."""
+    commands.wait_for(lambda: sum(epochs > 2 for epochs in epochs_done(workspace).values()) >= number)
+    return commands.leases(workspace)
+
+
+def goes_on(spec, workspace, expected, *words):
+    """The same command completes the sweep, with the numbers of an undisturbed one."""
+    done = harness("sweep", spec, *words, workspace=workspace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert commands.numbers(workspace) == expected
+    assert commands.leases(workspace) == []
+    assert not list(workspace.glob("trials/*/.*.new"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1], ids=lambda number: number.name)
+def test_a_signal_lets_every_trial_write_its_last_epoch_and_the_same_command_goes_on(
+    spec, tmp_path, undisturbed, number
+):
+    sweep = spec()
+    running = commands.start("sweep", sweep, workspace=tmp_path)
+    in_the_middle(tmp_path, 2)
+    before = epochs_done(tmp_path)
+    running.send_signal(number)
+    said, _ = running.communicate(timeout=90)
+    assert running.returncode == 1, said
+    assert f"stopped by {number.name}" in said
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    for directory in directories(tmp_path):  # far less than a minute has passed: only a stop writes a checkpoint
+        stop = json.loads((directory / trials.STOPPED).read_text())
+        assert (stop["kind"], stop["reason"]) == (trials.SIGNAL, f"stopped by {number.name}")
+        assert (directory / trials.CHECKPOINT).is_file()
+        assert stop["epoch"] >= before[directory.name] - 1
+        assert f"stopped by {number.name}" in trials.state(directory).note
+    goes_on(sweep, tmp_path, undisturbed())
+    for directory in directories(tmp_path):
+        assert [bool(attempt.ended) for attempt in attempts.read(directory)] == [True, True]
+        assert attempts.read(directory)[1].checkpoint > 0
+
+
+def test_a_driver_that_is_killed_leaves_trials_that_the_same_command_goes_on_with(spec, tmp_path, undisturbed):
+    sweep = spec()
+    running = commands.start("sweep", sweep, workspace=tmp_path)
+    in_the_middle(tmp_path)
+    running.kill()
+    running.wait()
+    goes_on(sweep, tmp_path, undisturbed())
+
+
+def test_two_drivers_share_one_sweep_and_nothing_trains_twice(spec, tmp_path, undisturbed):
+    sweep = spec(seeds=4)
+    drivers = [commands.start("sweep", sweep, "--workers", "1", workspace=tmp_path) for _ in range(2)]
+    said = [driver.communicate(timeout=280)[0] for driver in drivers]
+    assert len(commands.finished(tmp_path)) == 4, said
+    goes_on(sweep, tmp_path, {**undisturbed(4)})
+    for directory in directories(tmp_path):
+        assert len(attempts.read(directory)) == 1, said
+    for words, driver in zip(said, drivers, strict=True):
+        assert "Traceback" not in words
+        assert driver.returncode == 0 or "by another process" in words
+
+
+def test_a_budget_that_is_spent_stops_the_sweep_and_the_same_command_goes_on(spec, tmp_path, undisturbed):
+    sweep = spec(epochs=400)
+    done = harness("sweep", sweep, "--max-hours", str(8 / 3600), workspace=tmp_path)
+    assert done.returncode == 1
+    assert "--max-hours are spent" in done.stderr
+    states = [trials.state(directory) for directory in directories(tmp_path)]
+    assert {state.state for state in states} == {"unfinished"}
+    assert all("--max-hours are spent" in state.note for state in states)
+    assert "--max-hours are spent" in harness("status", sweep, workspace=tmp_path, COLUMNS="300").stdout
+    goes_on(sweep, tmp_path, undisturbed(epochs=400))
+
+
+def test_a_budget_of_gpu_hours_without_a_gpu_is_refused(spec, tmp_path):
+    done = harness("sweep", spec(), "--max-gpu-hours", "1", workspace=tmp_path)
+    assert done.returncode == 2
+    assert "--max-hours" in done.stderr
+
+
+def test_a_trial_that_stalls_is_stopped_alone_and_goes_on_later(spec, tmp_path, undisturbed):
+    sweep = spec()
+    running = commands.start("sweep", sweep, "--stall-minutes", "0.1", workspace=tmp_path)
+    stalled = in_the_middle(tmp_path, 2)[0]
+    os.kill(stalled["pid"], signal.SIGSTOP)
+    said, _ = running.communicate(timeout=200)
+    assert running.returncode == 1, said
+    assert "not heard of for 0.1 minutes" in said
+    assert list(commands.finished(tmp_path)) == [name for name in epochs_done(tmp_path) if name != stalled["trial"]]
+    stop = json.loads((tmp_path / "trials" / stalled["trial"] / trials.STOPPED).read_text())
+    assert stop["kind"] == trials.STALLED
+    goes_on(sweep, tmp_path, undisturbed())
+
+
+def test_a_trial_whose_process_dies_each_time_is_given_up_and_the_others_go_on(spec, tmp_path, undisturbed):
+    sweep = spec()
+    running = commands.start("sweep", sweep, workspace=tmp_path)
+    victim = in_the_middle(tmp_path, 2)[0]["trial"]
+    ended = threading.Event()
+
+    def kill_each():
+        while not ended.is_set():
+            for lease in commands.leases(tmp_path):
+                if lease["trial"] == victim:
+                    os.kill(lease["pid"], signal.SIGKILL)
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill_each)
+    killer.start()
+    said, _ = running.communicate(timeout=250)
+    ended.set()
+    killer.join()
+    assert "its process died 5 times in a row" in said
+    assert len(commands.finished(tmp_path)) == 1
+    goes_on(sweep, tmp_path, undisturbed())
+    assert commands.finished(tmp_path)[victim]["deaths"] >= 5
+
+
+def test_what_failed_is_all_that_is_tried_again_where_that_is_asked(tmp_path):
+    spec = tmp_path / "faults.toml"
+    spec.write_text(SPEC.format(seeds=1, epochs=1) + '[[cells]]\nmethod = "supce"\nlr = [0.1, 1e30]\n')
+    words = ["sweep", str(spec)]
+    assert harness(*words, workspace=tmp_path).returncode == 1
+    (failed,) = (path for path in directories(tmp_path) if (path / trials.FAILURE).is_file())
+    failure = json.loads((failed / trials.FAILURE).read_text())
+    assert (failure["kind"], failure["epoch"], failure["last_metrics"]) == ("diverged", 1, None)
+    (missing,) = (path for path in directories(tmp_path) if trials.read_config(path).method == "selfcon")
+    shutil.rmtree(missing)
+    again = harness(*words, "--retry-failed", workspace=tmp_path)
+    assert again.returncode == 1
+    assert not missing.exists()
+    assert len(attempts.read(failed)) == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, in memory, of 1.2 GB."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200m", "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def fill(path, left=0):
+    """Leave so many bytes free."""
+    with (path / "filler").open("wb") as stream:
+        free = shutil.disk_usage(path).free - left
+        stream.write(b"\0" * free)
+
+
+def contents(workspace):
+    return {path: path.read_bytes() for path in workspace.rglob("*") if path.is_file() and path.name != "filler"}
+
+
+def test_a_full_disk_stops_the_sweep_harms_no_file_and_the_same_command_goes_on(spec, small_disk, undisturbed):
+    sweep = spec(seeds=3)
+    running = commands.start("sweep", sweep, workspace=small_disk)
+    commands.wait_for(lambda: len(commands.finished(small_disk)) >= 1)
+    finished = {
+        path: path.read_bytes()
+        for name in commands.finished(small_disk)
+        for path in (small_disk / "trials" / name).iterdir()
+    }
+    fill(small_disk)
+    said, _ = running.communicate(timeout=200)
+    assert running.returncode == 1, said
+    assert "the disk is full" in said
+    assert "the same command goes on" in said
+    assert {path: path.read_bytes() for path in finished} == finished
+    assert not [path for path in directories(small_disk) if trials.state(path).state == "failed"]
+    for path in small_disk.glob("trials/*/*.json"):
+        json.loads(path.read_text())
+    (small_disk / "filler").unlink()
+    goes_on(sweep, small_disk, undisturbed(seeds=3))
+    assert harness("report", sweep, workspace=small_disk).returncode == 0
+    before = contents(small_disk)
+    fill(small_disk, left=30_000)
+    full = harness("report", sweep, workspace=small_disk)
+    assert full.returncode == 2
+    assert "the disk is full" in full.stderr
+    for path, content in contents(small_disk).items():
+        assert content == before[path] or path.stat().st_size < 30_000
+    (small_disk / "filler").unlink()
+    assert harness("report", sweep, workspace=small_disk).returncode == 0
