@@ -76,9 +76,8 @@ def failure_kind(directory: Path) -> str | None:
 
 def record_stop(directory: Path, kind: str, reason: str, run: str | None) -> None:
     """Say that a trial was stopped from outside, by which run of a sweep; it can go on."""
-    progress = directory / PROGRESS
-    epoch = int(read_json(progress).get("epoch", 0)) if progress.is_file() else 0
-    content = {"kind": kind, "reason": reason, "epoch": epoch, "run": run, "time": time.time()}
+    epochs = len(read_metrics(directory / METRICS)) if (directory / METRICS).is_file() else 0
+    content = {"kind": kind, "reason": reason, "epoch": epochs, "run": run, "time": time.time()}
     files.write_json(directory / STOPPED, content)
 
 
@@ -130,6 +129,7 @@ def state(path: Path, *, glance: bool = False) -> TrialState:
         if (path / FAILURE).is_file():
             return TrialState("failed", epoch, str(read_json(path / FAILURE).get("message", "")))
         stop = read_json(path / STOPPED) if (path / STOPPED).is_file() else {}
+        epoch = int(stop.get("epoch", epoch))
     except (DamagedFile, KeyError, ValueError) as error:
         return TrialState("unfinished", 0, str(error).replace(f"{path}/", ""))
     if stop.get("kind") == SEARCH:

@@ -125,21 +125,24 @@ class Control:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Inside, the first signal asks the trials to stop and the second ends the command at once."""
+        """Inside, the first signal asks the trials to stop, and another Ctrl-C ends the command at once."""
         before = {number: signal.getsignal(number) for number in SIGNALS}
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self.reason is not None and number == signal.SIGINT:
-                raise KeyboardInterrupt
-            self.ask(trials.SIGNAL, f"stopped by {signal.Signals(number).name}")
-
-        for number in SIGNALS:
-            signal.signal(number, stop)
+        self.listen()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """Take the signals over; Tune does so itself when it begins, and would let the trials lose a minute."""
+        for number in SIGNALS:
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.reason is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.ask(trials.SIGNAL, f"stopped by {signal.Signals(number).name}")
 
 
 @dataclass

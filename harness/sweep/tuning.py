@@ -75,6 +75,10 @@ class Events(tune.Callback):
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if iteration == 0:
+            self.control.listen()
+
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.control.tick()
 

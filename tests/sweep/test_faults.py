@@ -33,7 +33,7 @@ method = "selfcon"
 def spec(tmp_path):
     """A sweep of one cell: a trial per seed, which all take about equally long."""
 
-    def written(seeds=2, epochs=200):
+    def written(seeds=2, epochs=100):
         path = tmp_path / "faults.toml"
         path.write_text(SPEC.format(seeds=seeds, epochs=epochs))
         return str(path)
@@ -45,7 +45,7 @@ def spec(tmp_path):
 def undisturbed(tmp_path_factory):
     """The numbers of `spec()` without any fault, by trial id; and of the same with another number of epochs."""
 
-    def of(seeds=2, epochs=200):
+    def of(seeds=2, epochs=100):
         if (seeds, epochs) not in known:
             folder = tmp_path_factory.mktemp("undisturbed")
             (folder / "faults.toml").write_text(SPEC.format(seeds=seeds, epochs=epochs))
@@ -122,7 +122,7 @@ def test_a_driver_that_is_killed_leaves_trials_that_the_same_command_goes_on_wit
 
 def test_two_drivers_share_one_sweep_and_nothing_trains_twice(spec, tmp_path, undisturbed):
     sweep = spec(seeds=4)
-    drivers = [commands.start("sweep", sweep, "--workers", "1", workspace=tmp_path) for _ in range(2)]
+    drivers = [commands.start("sweep", sweep, workspace=tmp_path) for _ in range(2)]
     said = [driver.communicate(timeout=280)[0] for driver in drivers]
     assert len(commands.finished(tmp_path)) == 4, said
     goes_on(sweep, tmp_path, {**undisturbed(4)})
@@ -134,7 +134,7 @@ def test_two_drivers_share_one_sweep_and_nothing_trains_twice(spec, tmp_path, un
 
 
 def test_a_budget_that_is_spent_stops_the_sweep_and_the_same_command_goes_on(spec, tmp_path, undisturbed):
-    sweep = spec(epochs=400)
+    sweep = spec(epochs=300)
     done = harness("sweep", sweep, "--max-hours", str(8 / 3600), workspace=tmp_path)
     assert done.returncode == 1
     assert "--max-hours are spent" in done.stderr
@@ -142,7 +142,7 @@ def test_a_budget_that_is_spent_stops_the_sweep_and_the_same_command_goes_on(spe
     assert {state.state for state in states} == {"unfinished"}
     assert all("--max-hours are spent" in state.note for state in states)
     assert "--max-hours are spent" in harness("status", sweep, workspace=tmp_path, COLUMNS="300").stdout
-    goes_on(sweep, tmp_path, undisturbed(epochs=400))
+    goes_on(sweep, tmp_path, undisturbed(epochs=300))
 
 
 def test_a_budget_of_gpu_hours_without_a_gpu_is_refused(spec, tmp_path):
