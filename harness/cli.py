@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 incomplete or failed trials, 2 wrong usage or missing data
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -42,6 +43,14 @@ Also = Annotated[
         metavar="DIR", help="Count what is finished in another workspace, too, without changing it; repeatable."
     ),
 ]
+Mlflow = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URI",
+        help="MLflow's tracking URI; default: $MLFLOW_TRACKING_URI, or a SQLite file in the workspace.",
+        callback=lambda uri: _without_password(uri),
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -69,9 +78,7 @@ def sweep(
     trials_per_gpu: Annotated[float, typer.Option(help="Trials that share one GPU.")] = 1,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster; default: this machine.")] = None,
     token_file: Annotated[Path | None, typer.Option(help="Holds the token of the cluster at --address.")] = None,
-    mlflow: Annotated[
-        str | None, typer.Option(help="MLflow tracking URI. Default: a SQLite file in the workspace.")
-    ] = None,
+    mlflow: Mlflow = None,
     copy_to: Annotated[
         str | None, typer.Option(metavar="URL", help="Copy finished trials there, too: s3://bucket/prefix, a folder.")
     ] = None,
@@ -160,7 +167,7 @@ def report(
     seeds: Seeds = None,
     workspace: Workspace = None,
     output: Annotated[Path | None, typer.Option(help="Default: reports/ in the workspace.")] = None,
-    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI that gets the report.")] = None,
+    mlflow: Mlflow = None,
     epoch: Epoch = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Write nothing: check each number of the report that is there.")
@@ -294,7 +301,7 @@ def sync(
     set_: Set = None,
     seeds: Seeds = None,
     workspace: Workspace = None,
-    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI.")] = None,
+    mlflow: Mlflow = None,
 ) -> None:
     """Record a sweep's finished trials in MLflow, with their original times."""
     from harness import terminal
@@ -310,7 +317,7 @@ def collect(
         typer.Argument(metavar="DIR...", help="Trial directories, or folders that hold some, as a workspace."),
     ],
     workspace: Workspace = None,
-    mlflow: Annotated[str | None, typer.Option(help="MLflow tracking URI.")] = None,
+    mlflow: Mlflow = None,
 ) -> None:
     """Take in finished trials that ran elsewhere: check, copy and record them. Exit code 1 where one was left alone."""
     from harness import collect_command
@@ -383,6 +390,16 @@ def _spec(name: str, overrides: list[str] | None, seeds: int | None, workspace: 
 
     folder = _folder(workspace)
     return folder, plans.load_spec(name, overrides or [], seeds, folder)
+
+
+def _without_password(uri: str | None) -> str | None:
+    """A command line is read by everybody on the machine, and kept by shells, schedulers and logs."""
+    if uri and re.search(r"//[^/\s]*@", uri) and not re.match(r"[a-z0-9+]+://[^/:@\s]+@", uri):
+        raise UsageError(
+            "--mlflow holds a password: leave it to ~/.mlflow/credentials, MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or put the whole address into MLFLOW_TRACKING_URI."
+        )
+    return uri
 
 
 def _again(name: str, overrides: list[str] | None, seeds: int | None, workspace: Path | None) -> str:

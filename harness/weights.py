@@ -35,7 +35,7 @@ def find(encoder: str, *, fetch: bool = True) -> Path:
     reason = "not looked for on the network"
     if fetch:
         try:
-            with urllib.request.urlopen(URL + name, timeout=20) as response:
+            with urllib.request.urlopen(URL + name, timeout=20) as response:  # nosec B310: a constant
                 content = response.read()
             files.replace(cache, lambda stream: stream.write(content))
             if _is_whole(cache, name):

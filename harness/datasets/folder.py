@@ -144,14 +144,14 @@ def local_digest(given: Mapping[str, Any]) -> str:
 def _fingerprint(path: Path) -> str:
     """Of a file's length, beginning and end, where compression carries any change of the picture; of all of it otherwise."""
     if path.suffix.lower() in UNCOMPRESSED:
-        return hashlib.md5(path.read_bytes()).hexdigest()
+        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     with path.open("rb") as stream:
         length = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         parts = stream.read(FINGERPRINT_BYTES)
         stream.seek(max(0, length - FINGERPRINT_BYTES))
         parts += stream.read()
-    return f"{length} {hashlib.md5(parts).hexdigest()}"
+    return f"{length} {hashlib.md5(parts, usedforsecurity=False).hexdigest()}"
 
 
 def _root(given: Mapping[str, Any]) -> Path:

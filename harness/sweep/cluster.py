@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import gc
 import logging
 import os
+import secrets
+import shutil
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,17 +90,32 @@ def connect(resources: Resources) -> None:
 
 def _authenticate(resources: Resources) -> None:
     """Ray's own default writes a token into the home folder: how to authenticate is always said."""
+    if resources.token_file or resources.address is None:
+        os.environ.pop("RAY_AUTH_TOKEN", None)  # Ray would believe it more than the file
     if resources.token_file:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(resources.token_file.resolve())
     elif resources.address is None:
-        os.environ["RAY_AUTH_MODE"] = "disabled"  # on loopback, for as long as the command runs
+        # NOTE: Ray 2.60 listens on every interface, whatever address it is given: nobody else may use this one
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(_own_token())
     elif "RAY_AUTH_MODE" not in os.environ:
         raise UsageError(
             f"--address {resources.address}: say how this cluster knows its users: --token-file FILE (a Ray started with "
             "RAY_AUTH_MODE=token and this token), or RAY_AUTH_MODE=disabled in the environment, for one that anybody who "
             "reaches it may use."
         )
+
+
+@functools.cache  # Ray reads it once in a process
+def _own_token() -> Path:
+    """A token for the Ray of this process, in a file that only its user can read, until the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="harness-token-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "token"
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32))
+    return path
 
 
 def leave() -> None:
@@ -160,14 +180,21 @@ def share(machines: Sequence[Node], wanted: Sequence[TrialConfig], resources: Re
             each -= 1  # several machines: a trial cannot have CPUs of two
         return {"cpu": float(each)}
     small = all(trial.encoder == "small" for trial in wanted)
-    return {"cpu": 1.0 if small else min(4.0, max(node.cpus for node in machines))}
+    return {"cpu": 1.0 if small else max(1.0, min(4.0, max(node.cpus for node in machines)))}
 
 
 def slots(machines: Sequence[Node], each: dict[str, float]) -> int:
-    """How many trials run at once."""
+    """How many trials run at once. Raises UsageError where none ever could."""
+    on_each = [node.cpus // each["cpu"] for node in machines]
     if "gpu" in each:
-        return int(sum(min(node.cpus // each["cpu"], node.gpus // each["gpu"]) for node in machines))
-    return int(sum(node.cpus // each["cpu"] for node in machines))
+        per_gpu = round(1 / each["gpu"])
+        on_each = [min(cpus, node.gpus * per_gpu) for cpus, node in zip(on_each, machines, strict=True)]
+    if sum(on_each) < 1:
+        needs = " and ".join(f"{amount:g} {name.upper()}s" for name, amount in each.items())
+        raise UsageError(
+            f"no machine of this cluster has the {needs} that a trial needs ({'; '.join(map(str, machines))})."
+        )
+    return int(sum(on_each))
 
 
 def check_shared(workspace: Path, machines: Sequence[Node]) -> None:

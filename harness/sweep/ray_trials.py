@@ -56,9 +56,10 @@ def train_all(
         each = cluster.share(machines, [entry.trial for entry in todo], resources)
         if limits.gpu_hours is not None and "gpu" not in each:
             raise UsageError("--max-gpu-hours: these trials use no GPU; --max-hours limits the time of the command.")
+        slots = cluster.slots(machines, each)
         cluster.check_shared(workspace, machines)
         with _scratch(workspace, shared=resources.address is not None) as scratch:
-            return _tuned(todo, scratch, resources, limits, each, cluster.slots(machines, each), on_done)
+            return _tuned(todo, scratch, resources, limits, each, slots, on_done)
     finally:
         cluster.leave()
 
@@ -76,8 +77,9 @@ def _tuned(
     from ray import tune
 
     from harness.sweep.display import SweepDisplay
-    from harness.sweep.tuning import Events, Queue, Stopper
+    from harness.sweep.tuning import Events, Queue, Stopper, keep_secrets
 
+    keep_secrets()
     job = Job(
         run=f"{scratch.name}-{time.time_ns()}",
         stop=scratch / "stop.json",

@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 
 from harness.plan import Planned
 from harness.sweep.display import SweepDisplay
 from harness.sweep.stopping import Control
 from harness.trials import DISK_FULL
+
+
+def keep_secrets() -> None:
+    """Tune hands the AWS keys of the driver to every trial, and Ray writes them into its logs; trials need none."""
+    for name in [name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")]:
+        class_cache.ENV_VARS_TO_PROPAGATE.discard(name)
 
 
 class Queue(Searcher):

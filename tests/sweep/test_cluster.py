@@ -52,11 +52,8 @@ class Ray:
 
     def end(self):
         for process in reversed(self.processes):
-            kill(process, signal.SIGTERM)
-        for process in self.processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
             kill(process, signal.SIGKILL)
+            process.wait()
 
     @staticmethod
     def _answers(port):
@@ -86,7 +83,7 @@ def ray():
 @pytest.fixture
 def spec(tmp_path):
     path = tmp_path / "two.toml"
-    path.write_text(SPEC.format(seeds=2, epochs=200))
+    path.write_text(SPEC.format(seeds=2, epochs=100))
     return str(path)
 
 
@@ -95,22 +92,15 @@ def open_cluster(address):
     return ["--address", address], {"RAY_AUTH_MODE": "disabled"}
 
 
-def node_of(pid):
-    """The process group that a worker's raylet belongs to."""
-    return os.getpgid(pid)
-
-
-def test_the_trials_of_a_node_that_dies_move_to_another_and_resume(ray, spec, tmp_path):
+def test_the_trials_of_a_node_that_dies_move_to_another_and_resume(ray, spec, tmp_path, monkeypatch):
     expected = tmp_path / "undisturbed"
     assert harness("sweep", spec, workspace=expected).returncode == 0
     running_ray = ray()
     nodes = [running_ray.node() for _ in range(2)]
+    commands.wait_for(lambda: "/2.0 CPU" in status(running_ray))
     workspace = tmp_path / "workspace"
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    try:
-        running = commands.start("sweep", spec, "--address", running_ray.address, workspace=workspace)
-    finally:
-        del os.environ["RAY_AUTH_MODE"]
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    running = commands.start("sweep", spec, "--address", running_ray.address, workspace=workspace)
     commands.wait_for(lambda: len(commands.leases(workspace)) == 2)
     metrics = [workspace / "trials" / lease["trial"] / trials.METRICS for lease in commands.leases(workspace)]
     commands.wait_for(lambda: all(path.is_file() and len(path.read_bytes().splitlines()) > 2 for path in metrics))
@@ -128,7 +118,7 @@ def test_a_workspace_that_another_node_does_not_see_is_refused_before_anything_s
     hidden = f'mount -t tmpfs tmpfs {workspace} && exec "$@"'  # the node has another disk there
     running.node("unshare", "--mount", "sh", "-c", hidden, "sh")
     options, environment = open_cluster(running.address)
-    commands.wait_for(lambda: "1.0" in status(running))
+    commands.wait_for(lambda: "/1.0 CPU" in status(running))
     done = harness("sweep", spec, *options, workspace=workspace, **environment)
     assert done.returncode == 2
     assert f"not every machine of the cluster sees the workspace {workspace}" in " ".join(done.stderr.split())
@@ -189,6 +179,11 @@ def test_a_trial_never_needs_the_cpus_of_two_machines():
     machines = [Node("a", "one", 2, 0), Node("b", "two", 2, 0), Node("c", "three", 2, 0)]
     assert shares(machines, workers=2)["cpu"] == 2
     assert shares(machines, workers=4)["cpu"] == 1
+
+
+def test_a_cluster_on_which_no_trial_could_ever_run_is_refused():
+    with pytest.raises(UsageError, match=r"no machine of this cluster has the 1 CPUs .*head: 0 CPUs, 0 GPUs"):
+        cluster.slots([Node("b", "head", 0, 0)], shares([Node("b", "head", 0, 0)]))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ SCRIPT = """
 import gc, sys, threading
 from pathlib import Path
 import ray
-from harness.sweep import ray_trials
+from harness.sweep import cluster
 
 ray.init("local", include_dashboard=False, log_to_driver=False)
 (log,) = Path(ray._private.worker.global_worker.node.get_logs_dir_path()).glob("python-core-driver*.log")
@@ -32,7 +32,7 @@ thread = threading.Thread(target=collect)
 thread.start()
 sys.setswitchinterval(1)
 leaving.set()
-ray_trials.leave()  # with ray.shutdown() instead, Ray ends the process here
+cluster.leave()  # with ray.shutdown() instead, Ray ends the process here
 thread.join(60)
 print("alive", thread.is_alive())
 """

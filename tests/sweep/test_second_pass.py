@@ -44,7 +44,7 @@ def passes(monkeypatch):
     def prepared(fits):
         seen = []
 
-        def train_all(todo, workspace, resources, *, on_done):
+        def train_all(todo, workspace, resources, limits, *, on_done):
             seen.append((resources.trials_per_gpu, [entry.trial.weight for entry in todo]))
             for entry in todo:
                 most = fits.get(entry.trial.weight, 1000)
@@ -108,14 +108,14 @@ def test_what_failed_in_an_earlier_run_is_taken_up_where_that_is_asked(tmp_path,
     of = spec(tmp_path, 0.25, 0.5)
     fail(tmp_path, of.trials()[0], OUT_OF_MEMORY)
     seen = passes({0.25: 2})
-    assert swept(tmp_path, of, trials_per_gpu=4, retry_failed=True).count("done") == 2
-    assert seen == [(4, [0.25, 0.5]), (2, [0.25])]
+    assert swept(tmp_path, of, trials_per_gpu=4, retry_failed=True).count("done") == 1
+    assert seen == [(4, [0.25]), (2, [0.25])]
 
 
 def test_a_damaged_failure_is_no_reason_for_another_pass(tmp_path, swept, passes, monkeypatch):
     seen, of = passes({}), spec(tmp_path, 0.5)
 
-    def train_all(todo, workspace, resources, *, on_done):
+    def train_all(todo, workspace, resources, limits, *, on_done):
         seen.append(resources.trials_per_gpu)
         fail(workspace, todo[0].trial, OUT_OF_MEMORY)
         files.write_text(todo[0].directory / trials.FAILURE, '{"message": "no kind"}')

@@ -162,8 +162,9 @@ def test_damaged_files_are_set_aside_and_the_sweep_completes(tmp_path, swept):
 
 def test_mlflow_that_is_down_stops_no_training(tmp_path):
     environment = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
+    environment["MLFLOW_TRACKING_URI"] = "http://user:secret@127.0.0.1:1"
     words = ["sweep", "digits", *TINY, "--set", "weight=1", "--set", "temperature=0.1"]
-    done = harness(*words, "--mlflow", "http://user:secret@127.0.0.1:1", workspace=tmp_path, **environment)
+    done = harness(*words, workspace=tmp_path, **environment)
     assert done.returncode == 0
     assert "harness sync" in done.stderr
     assert "secret" not in done.stdout + done.stderr
