@@ -140,6 +140,7 @@ def test_a_server_that_hangs_holds_nothing_up_and_gets_everything_later(server, 
         mirror.close(True)
     assert mirror.problem is not None
     server.signal(signal.SIGCONT)
+    commands.wait_for(lambda: not mirror.background.thread.is_alive())  # in reality its process is gone
     assert tracking.record_all(tmp_path, sweep, server.uri, ids(sweep), complete=True) is None
     assert_recorded_once(server, sweep, tmp_path)
 
