@@ -135,12 +135,18 @@ def status(
     workspace: Workspace = None,
     also: Also = None,
     json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the sweep as it goes, until it is complete.")] = False,
 ) -> None:
     """Cell by cell: done, running, failed or missing. Exit code 1 while anything is missing."""
+    from harness import live, terminal
     from harness import plan as plans
-    from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
+    if watch:
+        try:
+            sys.exit(0 if live.watch(out, spec, folder) else 1)
+        except KeyboardInterrupt:
+            sys.exit(1)
     planned = plans.plan(spec, folder, also or (), glance=True)
     sys.exit(terminal.status(out, spec, planned, json, plans.of_other_versions(planned, folder)))
 
@@ -369,6 +375,18 @@ def doctor(workspace: Workspace = None, json: Json = False) -> None:
     from harness import doctor as doctors
 
     sys.exit(doctors.run(out, _folder(workspace), json))
+
+
+@app.command()
+def ui(
+    workspace: Workspace = None,
+    port: Annotated[int, typer.Option(help="Of MLflow's page; the reports are at the next one.")] = 5000,
+    mlflow: Mlflow = None,
+) -> None:
+    """MLflow's page and the reports in a browser, on this machine alone, until Ctrl-C."""
+    from harness import ui_command
+
+    sys.exit(ui_command.run(out, _folder(workspace), port, mlflow))
 
 
 @app.callback(invoke_without_command=True)

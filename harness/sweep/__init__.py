@@ -118,7 +118,9 @@ def _train(
     preflight.check(spec, workspace, todo)
     decoded(Console(stderr=True), todo[0].trial)  # now, not by the first trials all at once
     workspaces.save_spec(workspace, spec)
-    return ray_trials.train_all(todo, workspace, resources, limits, on_done=lambda directory: take([directory.name]))
+    return ray_trials.train_all(
+        spec, todo, workspace, resources, limits, on_done=lambda directory: take([directory.name])
+    )
 
 
 def _settled(spec: SweepSpec, workspace: Path) -> list[Planned]:

@@ -21,8 +21,10 @@ from harness import attempts, trials
 from harness.config import from_dict
 from harness.errors import DiskFull, MissingData, UsageError
 from harness.plan import Planned
+from harness.spec import SweepSpec
 from harness.sweep import cluster
 from harness.sweep.cluster import Resources
+from harness.sweep.display import SweepDisplay
 from harness.sweep.stopping import NO_LIMITS, AskedToStop, Control, Limits, asked
 
 DEATHS_WITHOUT_PROGRESS = 5  # of one trial's processes in a row: it is then given up until the next run of the sweep
@@ -40,6 +42,7 @@ class Job:
 
 
 def train_all(
+    spec: SweepSpec,
     todo: Sequence[Planned],
     workspace: Path,
     resources: Resources,
@@ -59,7 +62,8 @@ def train_all(
         slots = cluster.slots(machines, each)
         cluster.check_shared(workspace, machines)
         with _scratch(workspace, shared=resources.address is not None) as scratch:
-            return _tuned(todo, scratch, resources, limits, each, slots, on_done)
+            display = SweepDisplay(spec, workspace, todo, on_done)
+            return _tuned(todo, scratch, resources, limits, each, slots, display)
     finally:
         cluster.leave()
 
@@ -71,12 +75,11 @@ def _tuned(
     limits: Limits,
     each: dict[str, float],
     slots: int,
-    on_done: Callable[[Path], None],
+    display: SweepDisplay,
 ) -> str | None:
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(slots, 1))  # its own default starts them one by one
     from ray import tune
 
-    from harness.sweep.display import SweepDisplay
     from harness.sweep.tuning import Events, Queue, Stopper, keep_secrets
 
     keep_secrets()
@@ -88,7 +91,7 @@ def _tuned(
         trials=[(entry.trial.to_dict(), str(entry.directory)) for entry in todo],
     )
     control = Control(job.stop, job.run, limits, each.get("gpu", 0.0))
-    with SweepDisplay(todo, on_done) as display, control.listening(), _quiet():
+    with display, control.listening(), _quiet():
         tune.Tuner(
             tune.with_resources(tune.with_parameters(train_one, job=job), each),
             tune_config=tune.TuneConfig(

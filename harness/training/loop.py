@@ -43,10 +43,12 @@ class Loop:
         self.checkpoints = Checkpoints(directory, trial, learner, self.optimiser)
         self.lines: list[dict[str, Any]] = []
         self.seconds = 0.0  # of training, over all runs
+        self.epoch_began = time.monotonic()
         self.notes: list[str] = []  # damaged files that were set aside
         self.features: Tensor | None = None  # of the test images (T, F), at the last evaluation
         self.first_step: float | None = None  # when this run's first step was done
-        self.told = 0.0
+        self.told, self.told_steps = 0.0, 0
+        self.steps, self.rate = 0, 0.0  # in this process; images a second over the last moments
         self.on_batch: Callable[[], None] = lambda: None  # after each batch of an evaluation
 
     def run(self, report: Report, on_step: OnStep) -> list[dict[str, Any]]:
@@ -55,7 +57,7 @@ class Loop:
             first = self.prepare()
             diagnosis = build_diagnosis(self.trial, self.data, self.learner)
             for epoch in range(first, self.trial.epochs):
-                started = time.monotonic()
+                started = self.epoch_began = time.monotonic()
                 metrics = self.train_epoch(epoch, on_step)
                 done = epoch + 1
                 self.on_batch = functools.partial(self._evaluated_batch, epoch, on_step)
@@ -124,6 +126,7 @@ class Loop:
             rate = learning_rate(self.trial, epoch * steps + step, steps)
             total += self.step(batch, rate)
             self.first_step = self.first_step or time.time()
+            self.steps += 1
             on_step(epoch, step + 1, steps)
             self._tell(epoch, (step + 1) / steps)
         mean = total.item() / steps
@@ -177,11 +180,21 @@ class Loop:
         self._tell(epoch, 1.0)
 
     def _tell(self, epoch: int, fraction: float) -> None:
-        """Every two seconds: how far it is."""
-        if time.monotonic() - self.told >= PROGRESS_SECONDS:
-            self.told = time.monotonic()
-            share = (epoch + fraction) / self.trial.epochs
-            files.write_json(self.directory / trials.PROGRESS, {"epoch": epoch, "fraction": share})
+        """Every two seconds: how far it is, and how fast."""
+        passed = time.monotonic() - self.told
+        if passed < PROGRESS_SECONDS:
+            return
+        if self.steps > self.told_steps and self.told > 0:
+            self.rate = (self.steps - self.told_steps) * self.trial.batch_size / passed
+        self.told, self.told_steps = time.monotonic(), self.steps
+        content = {
+            "epoch": epoch,
+            "fraction": (epoch + fraction) / self.trial.epochs,
+            "seconds": round(self.seconds + time.monotonic() - self.epoch_began, 3),
+            "images_per_second": round(self.rate, 1),
+            "gpu_memory": torch.cuda.max_memory_reserved() if self.data.device.type == "cuda" else 0,
+        }
+        files.write_json(self.directory / trials.PROGRESS, content)
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ def passes(monkeypatch):
     def prepared(fits):
         seen = []
 
-        def train_all(todo, workspace, resources, limits, *, on_done):
+        def train_all(spec, todo, workspace, resources, limits, *, on_done):
             seen.append((resources.trials_per_gpu, [entry.trial.weight for entry in todo]))
             for entry in todo:
                 most = fits.get(entry.trial.weight, 1000)

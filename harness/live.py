@@ -1,0 +1,243 @@
+"""A sweep as it goes: the grid filling in, what is running, what is left.
+
+All of it is read from the trial directories, so that `harness status --watch` shows the same on any machine that sees the
+workspace as the sweep does in its own terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness import attempts, trials
+from harness import workspace as workspaces
+from harness.plan import Planned, plan
+from harness.spec import Cell, SweepSpec
+
+LOOK_SECONDS = 2
+GRID_METHOD = "maskcon"
+# From low to high, dark to light, for every kind of colour sight; the numbers stand in the cells as well.
+COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+
+
+@dataclass
+class Known:
+    """What is known of one training beyond its state."""
+
+    recall: float | None = None  # Recall@1 in percent, of a finished one
+    seconds: float = 0.0  # of its device, by processes that went on
+    deaths: int = 0
+    progress: Mapping[str, Any] = field(default_factory=dict)  # of a running one
+
+
+class Watch:
+    """The trainings of a sweep, looked at again and again; a finished one is read once."""
+
+    def __init__(self, spec: SweepSpec, workspace: Path):
+        self.spec = spec
+        self.entries = plan(spec, workspace, glance=True)
+        self.known = {entry.trial.trial_id: Known() for entry in self.entries}
+        self.begun = self.looked = time.monotonic()
+        for place in range(len(self.entries)):
+            self._read(place)
+        self.before = self.epochs_done()
+
+    def look(self) -> None:
+        """Read what has changed."""
+        self.looked = time.monotonic()
+        for place, entry in enumerate(self.entries):
+            if entry.state.state != "done":
+                state = trials.state(entry.directory, glance=True)
+                self.entries[place] = dataclasses.replace(entry, state=state)
+                if state.state != "missing":
+                    self._read(place)
+
+    def count(self, state: str) -> int:
+        """How many trainings are in a state."""
+        return sum(entry.state.state == state for entry in self.entries)
+
+    def epochs_done(self) -> float:
+        """Over all trainings."""
+        return sum(min(entry.trial.epochs, self.epoch(entry)) for entry in self.entries)
+
+    def epoch(self, entry: Planned) -> float:
+        """How far a training is, with the part of its epoch that is done."""
+        share = self.known[entry.trial.trial_id].progress.get("fraction")
+        if entry.state.state == "running" and share is not None:
+            return float(share) * entry.trial.epochs
+        return float(entry.state.epoch)
+
+    def seconds_left(self) -> float | None:
+        """At the pace since the watch began; None before there is one."""
+        done, passed = self.epochs_done() - self.before, self.looked - self.begun
+        if done <= 0 or passed <= 0:
+            return None
+        missing = [entry for entry in self.entries if entry.state.state not in ("done", "failed", "stopped")]
+        left = sum(entry.trial.epochs - self.epoch(entry) for entry in missing)
+        return left * passed / done
+
+    def value(self, cell: Cell) -> tuple[float | None, int]:
+        """Mean Recall@1 of a cell's finished seeds in percent, and how many these are."""
+        found = [self.known[trial.trial_id].recall for trial in cell.trials]
+        values = [value for value in found if value is not None]
+        return (sum(values) / len(values) if values else None), len(values)
+
+    def states(self, cell: Cell) -> set[str]:
+        """Of a cell's trainings."""
+        by_id = {entry.trial.trial_id: entry.state.state for entry in self.entries}
+        return {by_id[trial.trial_id] for trial in cell.trials}
+
+    def _read(self, place: int) -> None:
+        entry = self.entries[place]
+        known = self.known[entry.trial.trial_id]
+        with contextlib.suppress(
+            OSError, trials.DamagedFile, KeyError
+        ):  # it is being written, or will be said otherwise
+            known.deaths = attempts.deaths(attempts.read(entry.directory))
+            if entry.state.state == "done":
+                result = trials.read_result(entry.directory)
+                known.recall, known.seconds = 100 * result["metrics"][-1]["recall_at_1"], result["seconds"]
+                known.progress = {}
+            else:
+                known.progress = trials.read_json(entry.directory / trials.PROGRESS)
+                known.seconds = float(known.progress.get("seconds", 0))
+
+
+def watch(out: Console, spec: SweepSpec, workspace: Path, every_seconds: float = LOOK_SECONDS) -> bool:
+    """Show the sweep until it is complete or Ctrl-C comes. Whether it is complete."""
+    seen = Watch(spec, workspace)
+    with Live(view(seen, out), console=out, auto_refresh=False, screen=out.is_terminal) as live:
+        while seen.count("done") < len(seen.entries):
+            time.sleep(every_seconds)
+            seen.look()
+            live.update(view(seen, out), refresh=True)
+    out.print(view(seen, out))
+    return seen.count("done") == len(seen.entries)
+
+
+def view(seen: Watch, console: Console) -> RenderableType:
+    """All of it, as high as the console at the most."""
+    parts: list[RenderableType] = [Text(seen.spec.title or seen.spec.name, style="bold")]
+    grid = _grid(seen)
+    parts += [grid] if grid else []
+    if others := _others(seen):
+        parts.append(others)
+    room = max(3, console.height - sum(len(console.render_lines(part)) for part in parts) - 5)
+    parts += [_running(seen, room), _totals(seen)]
+    return Group(*parts)
+
+
+def _grid(seen: Watch) -> RenderableType | None:
+    """Recall@1 over w and τ; None for a sweep without such cells."""
+    cells = {
+        (settings["weight"], settings["temperature"]): cell
+        for cell in seen.spec.cells()
+        if cell.method == GRID_METHOD and {"weight", "temperature"} <= (settings := dict(cell.settings)).keys()
+    }
+    if not cells:
+        return None
+    temperatures = sorted({temperature for _, temperature in cells})
+    values = [value for cell in cells.values() if (value := seen.value(cell)[0]) is not None]
+    table = Table("w \\ τ", *(_plain(at) for at in temperatures), title="Recall@1, %", title_justify="left")
+    for weight in sorted({weight for weight, _ in cells}, reverse=True):
+        row = [_square(seen, cells.get((weight, at)), values) for at in temperatures]
+        table.add_row(_plain(weight), *row)
+    return table
+
+
+def _square(seen: Watch, cell: Cell | None, values: Sequence[float]) -> Text:
+    """A cell's number on its colour, with the seeds that are done where not all are; a sign where there is none yet."""
+    if cell is None:
+        return Text("")
+    value, seeds = seen.value(cell)
+    states = seen.states(cell)
+    sign = "✗" if "failed" in states else "…" if "running" in states else ""
+    if value is None:
+        return Text(sign or "·", style="red" if sign == "✗" else "dim")
+    counted = "" if seeds == len(cell.trials) else f" {seeds}/{len(cell.trials)}"
+    return Text(f" {value:.1f}{counted}{sign} ", style=_colour(value, min(values), max(values)))
+
+
+def _colour(value: float, low: float, high: float) -> str:
+    """A rich style: between the colours by the value's place, with letters that can be read on it."""
+    place = (value - low) / (high - low) * (len(COLOURS) - 1) if high > low else len(COLOURS) / 2
+    first = min(int(place), len(COLOURS) - 2)
+    mixed = [
+        round(one + (place - first) * (other - one)) for one, other in zip(*COLOURS[first : first + 2], strict=True)
+    ]
+    light = 0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2]
+    return f"{'black' if light > 128 else 'white'} on rgb({mixed[0]},{mixed[1]},{mixed[2]})"
+
+
+def _others(seen: Watch) -> Text | None:
+    """The cells that have no place in the grid, with their numbers so far."""
+    words = []
+    for cell in seen.spec.cells():
+        if cell.method == GRID_METHOD and {"weight", "temperature"} <= dict(cell.settings).keys():
+            continue
+        value, seeds = seen.value(cell)
+        if value is not None:
+            words.append(
+                f"{cell.label} {value:.1f}" + ("" if seeds == len(cell.trials) else f" {seeds}/{len(cell.trials)}")
+            )
+    return Text(" · ".join(words)) if words else None
+
+
+def _running(seen: Watch, room: int) -> RenderableType:
+    """A line per training that is running now, as many as there is room for."""
+    shown = [entry for entry in seen.entries if entry.state.state == "running"]
+    table = Table.grid(padding=(0, 2))
+    for entry in shown[:room]:
+        progress = seen.known[entry.trial.trial_id].progress
+        rate, memory = progress.get("images_per_second"), progress.get("gpu_memory")
+        table.add_row(
+            escape(f"{entry.cells[0]} seed={entry.trial.seed}"),
+            ProgressBar(total=entry.trial.epochs, completed=seen.epoch(entry), width=20),
+            f"epoch {seen.epoch(entry):.1f}/{entry.trial.epochs}",
+            f"{rate:.0f} images/s" if rate else "",
+            workspaces.describe(memory) if memory else "",
+            _left(progress, entry),
+        )
+    if len(shown) > room:
+        table.add_row(f"… and {len(shown) - room} more")
+    return table
+
+
+def _left(progress: Mapping[str, Any], entry: Planned) -> str:
+    """Until one training's end, at its own pace over all its epochs."""
+    share, seconds = float(progress.get("fraction", 0)), float(progress.get("seconds", 0))
+    return f"{_time(seconds * (1 - share) / share)} left" if share > 0 and seconds > 0 else ""
+
+
+def _totals(seen: Watch) -> RenderableType:
+    done, total = seen.count("done"), len(seen.entries)
+    words = [f"{done} of {total} trainings"]
+    words += [f"{number} {state}" for state in ("running", "failed", "stopped") if (number := seen.count(state))]
+    if deaths := sum(known.deaths for known in seen.known.values()):
+        words.append(f"{deaths} processes died and were started again")
+    words.append(f"{sum(known.seconds for known in seen.known.values()) / 3600:.1f} h of devices")
+    left = seen.seconds_left()
+    words.append("" if done == total else f"about {_time(left)} left" if left is not None else "…")
+    return Text(" · ".join(word for word in words if word))
+
+
+def _time(seconds: float) -> str:
+    return str(datetime.timedelta(seconds=round(seconds)))
+
+
+def _plain(value: Any) -> str:
+    return "∞" if value == math.inf else f"{value:g}"
