@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import datasets, files, trials
+from harness import attempts, datasets, files, trials
 from harness import spec as specs
 from harness.config import TrialConfig
 from harness.spec import SweepSpec
@@ -58,9 +58,14 @@ def finished_trial(
         "first_step": STARTED + 1,
         "finished": STARTED + whole + 1,
         "notes": list(notes),
+        "attempts": 1,
+        "deaths": 0,
         "metrics": lines,
     }
     files.write_json(directory / trials.RESULT, result)
+    begun = {"began": STARTED, "host": "test", "run": None, "checkpoint": 0}
+    ended = {"ended": "finished", "time": STARTED + whole + 1}
+    (directory / attempts.NAME).write_text(f"{json.dumps(begun)}\n{json.dumps(ended)}\n")
     return directory
 
 
@@ -132,7 +137,14 @@ def failed_trial(workspace: Path, trial: TrialConfig, message: str = "the loss i
     directory = trials.directory(workspace, trial)
     trials.prepare(directory, trial)
     trials.write_metrics(directory / trials.METRICS, [])
-    content = {"kind": "diverged", "message": message, "traceback": "", "time": STARTED}
+    content = {
+        "kind": "diverged",
+        "message": message,
+        "epoch": 1,
+        "last_metrics": None,
+        "traceback": "",
+        "time": STARTED,
+    }
     files.write_json(directory / trials.FAILURE, content)
     return directory
 

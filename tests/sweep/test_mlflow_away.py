@@ -127,6 +127,7 @@ def test_a_server_that_is_down_at_the_start_has_everything_once_it_is_up(server,
         commands.wait_for(lambda: mirror.problem)
         server.start()
         mirror.close(True)
+    commands.wait_for(lambda: not mirror.background.thread.is_alive())  # in reality its process is gone
     assert tracking.record_all(tmp_path, sweep, server.uri, ids(sweep), complete=True) is None  # as `harness sync`
     assert_recorded_once(server, sweep, tmp_path)
 

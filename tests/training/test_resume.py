@@ -8,7 +8,7 @@ import signal
 import pytest
 import torch
 
-from harness import files, trials
+from harness import attempts, files, trials
 from harness.training import Stopped, TrainingFailed, checkpoint, train
 
 from .builders import STEPS, VARIANTS, Trained, assert_same_training, run, small, undisturbed, variant_id
@@ -123,7 +123,7 @@ def test_finished_trial_returns_its_result_without_training(tmp_path):
 def test_finished_trial_keeps_its_encoder_and_no_checkpoint(tmp_path):
     run(small(), tmp_path)
     kept = {trials.CONFIG, trials.METRICS, trials.RESULT, trials.ENVIRONMENT, trials.ENCODER, trials.FEATURES}
-    assert {path.name for path in tmp_path.iterdir()} == kept
+    assert {path.name for path in tmp_path.iterdir()} == kept | {attempts.NAME}
     assert trials.state(tmp_path) == trials.TrialState("done", 2)
 
 
