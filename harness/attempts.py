@@ -86,4 +86,6 @@ def _append(directory: Path, line: dict[str, Any]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise files.as_disk_full(error, path) or error from error
+        if full := files.as_disk_full(error, path):
+            raise full from error
+        raise

@@ -89,11 +89,14 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
 ) -> None:
     """Train what is missing of a sweep, and record it. The same command again goes on where it stopped."""
+    from harness import search_display, terminal
     from harness import sweep as sweeps
-    from harness import terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
-    terminal.sweep_head(out, spec, folder, every_trial=dry_run)
+    if spec.search:
+        search_display.head(out, spec, folder)
+    else:
+        terminal.sweep_head(out, spec, folder, every_trial=dry_run)
     if dry_run:
         return
     again = _again(name, set_, seeds, workspace)
@@ -106,7 +109,10 @@ def sweep(
             f"\nStopped. Everything so far is kept; the same command goes on: harness sweep {again}", markup=False
         )
         sys.exit(1)
-    sys.exit(terminal.sweep_outcome(out, err, outcome, again))
+    terminal.sweep_problems(err, outcome, again)
+    if spec.search:
+        sys.exit(search_display.outcome(out, spec, folder, again))
+    sys.exit(terminal.sweep_outcome(out, outcome, again))
 
 
 @app.command()
@@ -120,9 +126,11 @@ def plan(
 ) -> None:
     """The cells of a sweep, their trial ids, what is done, and the time that the rest should take."""
     from harness import plan as plans
-    from harness import terminal
+    from harness import search_display, terminal
 
     folder, spec = _spec(name, set_, seeds, workspace)
+    if spec.search:
+        sys.exit(search_display.plan(out, spec, folder, json))
     planned = plans.plan(spec, folder, also or ())
     terminal.plan(out, spec, planned, plans.estimate(planned, folder), json)
 
@@ -138,7 +146,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Show the sweep as it goes, until it is complete.")] = False,
 ) -> None:
     """Cell by cell: done, running, failed or missing. Exit code 1 while anything is missing."""
-    from harness import live, terminal
+    from harness import live, search_display, terminal
     from harness import plan as plans
 
     folder, spec = _spec(name, set_, seeds, workspace)
@@ -147,6 +155,8 @@ def status(
             sys.exit(0 if live.watch(out, spec, folder) else 1)
         except KeyboardInterrupt:
             sys.exit(1)
+    if spec.search:
+        sys.exit(search_display.status(out, spec, folder, json))
     planned = plans.plan(spec, folder, also or (), glance=True)
     sys.exit(terminal.status(out, spec, planned, json, plans.of_other_versions(planned, folder)))
 

@@ -38,7 +38,9 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except OSError as error:
         if check:
             check()  # whoever took the folder over has removed the new file
-        raise as_disk_full(error, path) or error from error
+        if full := as_disk_full(error, path):
+            raise full from error
+        raise
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)

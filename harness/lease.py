@@ -65,7 +65,9 @@ def held(directory: Path, run: str | None = None) -> Iterator[None]:
     except FileExistsError:
         raise Held(f"{directory.name} was taken by {holder(directory) or 'another process'} just now") from None
     except OSError as error:
-        raise files.as_disk_full(error, path) or error from error
+        if full := files.as_disk_full(error, path):
+            raise full from error
+        raise
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import datetime
 import math
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,13 +24,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness import attempts, trials
+from harness import attempts, points, trials
 from harness import workspace as workspaces
 from harness.plan import Planned, plan
+from harness.points import Point
 from harness.spec import Cell, SweepSpec
 
 LOOK_SECONDS = 2
 GRID_METHOD = "maskcon"
+MOST_BEST = 5  # points of a search that are shown
 # From low to high, dark to light, for every kind of colour sight; the numbers stand in the cells as well.
 COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 
@@ -38,7 +41,7 @@ COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231,
 class Known:
     """What is known of one training beyond its state."""
 
-    recall: float | None = None  # Recall@1 in percent, of a finished one
+    recall: float | None = None  # Recall@1 in percent of a finished one, of held-out images where it has some
     seconds: float = 0.0  # of its device, by processes that went on
     deaths: int = 0
     progress: Mapping[str, Any] = field(default_factory=dict)  # of a running one
@@ -48,17 +51,31 @@ class Watch:
     """The trainings of a sweep, looked at again and again; a finished one is read once."""
 
     def __init__(self, spec: SweepSpec, workspace: Path):
-        self.spec = spec
-        self.entries = plan(spec, workspace, glance=True)
-        self.known = {entry.trial.trial_id: Known() for entry in self.entries}
+        self.spec, self.workspace = spec, workspace
+        self.study = points.Study(spec, workspace) if spec.search else None
+        self.tried: list[Point] = []  # of a search
+        self.entries: list[Planned] = []
+        self.known: dict[str, Known] = {}
         self.begun = self.looked = time.monotonic()
-        for place in range(len(self.entries)):
-            self._read(place)
+        self._plan()
         self.before = self.epochs_done()
+
+    def _plan(self) -> None:
+        """Which trainings there are; of a search there are more and more."""
+        if self.study:
+            self.tried = self.study.look()
+            self.spec = self.study.in_cells(self.tried)
+        self.entries = plan(self.spec, self.workspace, glance=True)
+        for place, entry in enumerate(self.entries):
+            if entry.trial.trial_id not in self.known:
+                self.known[entry.trial.trial_id] = Known()
+                self._read(place)
 
     def look(self) -> None:
         """Read what has changed."""
         self.looked = time.monotonic()
+        if self.study:
+            self._plan()
         for place, entry in enumerate(self.entries):
             if entry.state.state != "done":
                 state = trials.state(entry.directory, glance=True)
@@ -87,8 +104,26 @@ class Watch:
         if done <= 0 or passed <= 0:
             return None
         missing = [entry for entry in self.entries if entry.state.state not in ("done", "failed", "stopped")]
-        left = sum(entry.trial.epochs - self.epoch(entry) for entry in missing)
+        left = sum(entry.trial.epochs - self.epoch(entry) for entry in missing) + self._not_asked() * self._epochs()
         return left * passed / done
+
+    def _not_asked(self) -> int:
+        """Points that a search may still ask for."""
+        if not self.spec.search:
+            return 0
+        asked = sum(point.number is not None for point in self.tried)
+        return max(0, self.spec.search.trials * self.spec.seeds - asked)
+
+    def _epochs(self) -> float:
+        """Of a point of a search, on average: halving ends most of them early."""
+        over = [entry.state.epoch for entry in self.entries if entry.state.state in ("done", "stopped")]
+        return statistics.fmean(over) if over else float(self.spec.middle.epochs)
+
+    def is_complete(self) -> bool:
+        """Whether nothing is left to train."""
+        if self.spec.search:
+            return self._not_asked() == 0 and all(point.is_over for point in self.tried if point.number is not None)
+        return self.count("done") == len(self.entries)
 
     def value(self, cell: Cell) -> tuple[float | None, int]:
         """Mean Recall@1 of a cell's finished seeds in percent, and how many these are."""
@@ -110,7 +145,9 @@ class Watch:
             known.deaths = attempts.deaths(attempts.read(entry.directory))
             if entry.state.state == "done":
                 result = trials.read_result(entry.directory)
-                known.recall, known.seconds = 100 * result["metrics"][-1]["recall_at_1"], result["seconds"]
+                last = result["metrics"][-1]
+                known.recall = 100 * last.get(trials.validation_metric(1), last["recall_at_1"])
+                known.seconds = result["seconds"]
                 known.progress = {}
             else:
                 known.progress = trials.read_json(entry.directory / trials.PROGRESS)
@@ -121,21 +158,22 @@ def watch(out: Console, spec: SweepSpec, workspace: Path, every_seconds: float =
     """Show the sweep until it is complete or Ctrl-C comes. Whether it is complete."""
     seen = Watch(spec, workspace)
     with Live(view(seen, out), console=out, auto_refresh=False, screen=out.is_terminal) as live:
-        while seen.count("done") < len(seen.entries):
+        while not seen.is_complete():
             time.sleep(every_seconds)
             seen.look()
             live.update(view(seen, out), refresh=True)
     out.print(view(seen, out))
-    return seen.count("done") == len(seen.entries)
+    return seen.is_complete()
 
 
 def view(seen: Watch, console: Console) -> RenderableType:
     """All of it, as high as the console at the most."""
     parts: list[RenderableType] = [Text(seen.spec.title or seen.spec.name, style="bold")]
-    grid = _grid(seen)
-    parts += [grid] if grid else []
-    if others := _others(seen):
-        parts.append(others)
+    if seen.spec.search:
+        parts.append(_best(seen))
+    else:
+        grid, others = _grid(seen), _others(seen)
+        parts += [part for part in (grid, others) if part]
     room = max(3, console.height - sum(len(console.render_lines(part)) for part in parts) - 5)
     parts += [_running(seen, room), _totals(seen)]
     return Group(*parts)
@@ -152,11 +190,27 @@ def _grid(seen: Watch) -> RenderableType | None:
         return None
     temperatures = sorted({temperature for _, temperature in cells})
     values = [value for cell in cells.values() if (value := seen.value(cell)[0]) is not None]
-    table = Table("w \\ τ", *(_plain(at) for at in temperatures), title="Recall@1, %", title_justify="left")
+    what = "Recall@1 of held-out images, %" if seen.spec.holds_out else "Recall@1, %"
+    table = Table("w \\ τ", *(_plain(at) for at in temperatures), title=what, title_justify="left")
     for weight in sorted({weight for weight, _ in cells}, reverse=True):
         row = [_square(seen, cells.get((weight, at)), values) for at in temperatures]
         table.add_row(_plain(weight), *row)
     return table
+
+
+def _best(seen: Watch) -> RenderableType:
+    """The best points of a search so far; with several searches, the best of each."""
+    whole = sorted((point for point in seen.tried if point.value is not None), key=lambda point: -(point.value or 0))
+    if seen.spec.seeds > 1:
+        whole = list({point.trial.seed: point for point in reversed(whole)}.values())[::-1]
+    assert seen.spec.search
+    names = [name for name, _ in seen.spec.search.space]
+    title = "Best so far, by Recall@1 of held-out images"
+    table = Table("Recall@1, %", *names, "seed", "trial", title=title, title_justify="left")
+    for point in whole[:MOST_BEST]:
+        values = [_plain(value) for _, value in point.settings]
+        table.add_row(f"{100 * (point.value or 0):.2f}", *values, str(point.trial.seed), point.trial.trial_id)
+    return table if whole else Text("No point has been trained to its end yet.", style="dim")
 
 
 def _square(seen: Watch, cell: Cell | None, values: Sequence[float]) -> Text:
@@ -226,12 +280,18 @@ def _left(progress: Mapping[str, Any], entry: Planned) -> str:
 def _totals(seen: Watch) -> RenderableType:
     done, total = seen.count("done"), len(seen.entries)
     words = [f"{done} of {total} trainings"]
+    if seen.spec.search:
+        asked = sum(point.number is not None for point in seen.tried)
+        words = [
+            f"{asked} of {seen.spec.search.trials * seen.spec.seeds} points asked for",
+            f"{done} trained to the end",
+        ]
     words += [f"{number} {state}" for state in ("running", "failed", "stopped") if (number := seen.count(state))]
     if deaths := sum(known.deaths for known in seen.known.values()):
         words.append(f"{deaths} processes died and were started again")
     words.append(f"{sum(known.seconds for known in seen.known.values()) / 3600:.1f} h of devices")
     left = seen.seconds_left()
-    words.append("" if done == total else f"about {_time(left)} left" if left is not None else "…")
+    words.append("" if seen.is_complete() else f"about {_time(left)} left" if left is not None else "…")
     return Text(" · ".join(word for word in words if word))
 
 
@@ -240,4 +300,4 @@ def _time(seconds: float) -> str:
 
 
 def _plain(value: Any) -> str:
-    return "∞" if value == math.inf else f"{value:g}"
+    return "∞" if value == math.inf else f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import benchmarks, datasets, trials
+from harness import benchmarks, datasets, points, trials
 from harness import spec as specs
 from harness import workspace as workspaces
 from harness.config import TrialConfig
@@ -43,12 +43,10 @@ class Estimate:
 def load_spec(name: str, overrides: Sequence[str], seeds: int | None, workspace: Path) -> SweepSpec:
     """The sweep of a command line. Where the local data is not the published data, its trials are others."""
     loaded = specs.load(name, overrides=overrides, seeds=seeds)
-    if "data_digest" in loaded.overrides:
-        return loaded
-    digest = _local_digest(loaded, workspace)
-    if digest is None:
-        return loaded
-    return dataclasses.replace(loaded, settings={**loaded.settings, "data_digest": digest})
+    digest = None if "data_digest" in loaded.overrides else _local_digest(loaded, workspace)
+    if digest is not None:
+        loaded = dataclasses.replace(loaded, settings={**loaded.settings, "data_digest": digest})
+    return points.located(loaded, workspace)
 
 
 def _local_digest(spec: SweepSpec, workspace: Path) -> str | None:

@@ -125,7 +125,7 @@ def _is_less(entry: Departure) -> bool:
 
 def _trainings(spec: SweepSpec) -> list[TrialConfig]:
     """One per cell: its seeds differ in nothing that is looked at here."""
-    return [cell.trials[0] for cell in spec.cells()]
+    return [cell.trials[0] for cell in spec.cells()] or ([spec.middle] if spec.search else [])
 
 
 def _ran(spec: SweepSpec, name: str | None, setting: str) -> str:

@@ -10,6 +10,9 @@ What a comparison needs is declared before the runs, in the same file:
     validation      the sweep that holds images out and selects w and τ for this one
     not_candidates  per method, values whose cells cannot stand for it: baselines inside its grid
 
+A file may have [search] in place of [[cells]]: `harness.search`. Its cells are the points that were tried so far, each of one
+seed; `seeds` is then the number of searches, each with its own.
+
 `--set` puts a value over all of them; for a setting that a [[cells]] lists, it replaces that list ("0.5" or "0,0.5,1").
 """
 
@@ -28,14 +31,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import config, datasets, declared, errors, methods, presets, published, resources
+from harness import config, datasets, declared, errors, methods, presets, published, resources, search
 from harness.config import TrialConfig
 from harness.errors import UsageError
+from harness.search import Search
 
 _KEYS = {
     "title", "dataset", "preset", "seeds", "settings", "cells", "published", "margin", "claims", "validation",
-    "not_candidates",
+    "not_candidates", "search",
 }  # fmt: skip
+_KEYS_OF_A_SEARCH = {"title", "dataset", "preset", "seeds", "settings", "search"}
 NOT_CANDIDATES: Mapping[str, Sequence[Any]] = {"weight": (0,), "temperature": (math.inf,)}  # where a sweep states none
 
 
@@ -76,6 +81,8 @@ class SweepSpec:
     claims: tuple[tuple[str, str], ...] = ()  # (better, than)
     validation: str | None = None  # a sweep's name, or a path beside this file
     not_candidates: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
+    search: Search | None = None
+    tried: tuple[Cell, ...] = ()  # of a search: the points in a workspace, by `harness.points`
 
     def is_candidate(self, cell: Cell) -> bool:
         """Whether a cell may stand for its method: at w = 0 or τ = ∞ nothing of MaskCon is left but a baseline.
@@ -91,6 +98,8 @@ class SweepSpec:
 
     @functools.cached_property
     def _cells(self) -> tuple[Cell, ...]:
+        if self.search:
+            return self.tried
         found = []
         known = config.known_settings()
         for entry in self.cell_lists:
@@ -114,7 +123,8 @@ class SweepSpec:
 
     @functools.cached_property
     def _trials(self) -> tuple[TrialConfig, ...]:
-        ordered = [cell.trials[seed] for seed in range(self.seeds) for cell in self._cells]
+        by_seed = range(1 if self.search else self.seeds)
+        ordered = [cell.trials[seed] for seed in by_seed for cell in self._cells]
         return tuple({trial.trial_id: trial for trial in ordered}.values())
 
     @property
@@ -130,6 +140,8 @@ class SweepSpec:
     @functools.cached_property
     def holds_out(self) -> bool:
         """Whether any of its trials holds training images out for validation."""
+        if self.search:
+            return True
         return any(trial.validation_fraction > 0 for cell in self.cells() for trial in cell.trials[:1])
 
     @property
@@ -145,8 +157,20 @@ class SweepSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved spec, ready for JSON."""
-        plain = dataclasses.asdict(self)
+        plain = dataclasses.asdict(dataclasses.replace(self, tried=()))
         return _jsonable(plain)
+
+    def sought(self, settings: Mapping[str, Any], seed: int) -> TrialConfig:
+        """The training that a search means by values of its space."""
+        assert self.search
+        rest = {name: value for name, value in self.overrides.items() if name not in settings}
+        return self._trial(self.search.method, settings, rest).with_seed(seed)
+
+    @functools.cached_property
+    def middle(self) -> TrialConfig:
+        """The training in the middle of a search's space: what all of them have in common."""
+        assert self.search
+        return self.sought({name: axis.value(0.5) for name, axis in self.search.space}, 0)
 
     def _trial(self, method: str, varied: Mapping[str, Any], rest: Mapping[str, str]) -> TrialConfig:
         """A cell's training with seed 0."""
@@ -198,8 +222,14 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
             near = difflib.get_close_matches(key, _KEYS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise UsageError(f"{path}: unknown key {key!r}.{hint} Allowed: {', '.join(sorted(_KEYS))}.")
-    if "dataset" not in content or not content.get("cells"):
-        raise UsageError(f"{path}: a sweep needs `dataset` and at least one [[cells]] with a `method`.")
+    if "search" in content:
+        for key in content.keys() - _KEYS_OF_A_SEARCH:
+            raise UsageError(f"{path}: a [search] has no {key!r}; with it go {', '.join(sorted(_KEYS_OF_A_SEARCH))}.")
+        content = content | {"cells": []}
+    elif not content.get("cells"):
+        raise UsageError(f"{path}: a sweep needs at least one [[cells]] with a `method`, or a [search].")
+    if "dataset" not in content:
+        raise UsageError(f"{path}: a sweep needs a `dataset`; known: {', '.join(datasets.names())}.")
     if not isinstance(content["cells"], list) or not all(isinstance(entry, dict) for entry in content["cells"]):
         raise UsageError(f"{path}: cells={content['cells']!r} is not allowed: write each as [[cells]] with a `method`.")
     if not isinstance(content.get("settings", {}), dict):
@@ -208,7 +238,7 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
         raise UsageError(f"{path}: title={content['title']!r} is not allowed: it is a text.")
     if "published" in content and not published.for_dataset(content["published"]):
         raise errors.unknown(f"published dataset in {path.name}", content["published"], published.datasets())
-    default_seeds = content.get("seeds", 3)
+    default_seeds = content.get("seeds", 1 if "search" in content else 3)
     wanted = default_seeds if seeds is None else seeds
     if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
         raise UsageError(f"{path}: seeds={wanted!r} must be a whole number of at least 1.")
@@ -221,9 +251,15 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
                 raise errors.unknown(f"setting in {path.name}", name, config.known_settings())
             if value == []:
                 raise UsageError(f"{path}: {name}=[] of {entry['method']} has no value: the cell would vanish.")
+    sought = search.of_file(path, content["search"], overrides, names()) if "search" in content else None
+    varied = {name for entry in content["cells"] for name in entry} | (set(dict(sought.space)) if sought else set())
     for name, value in overrides.items():
-        if "," in value and not any(name in entry for entry in content["cells"]):
-            raise UsageError(f"--set {name}={value}: no [[cells]] of {path.name} varies {name}; give one value.")
+        if "," in value and name not in varied:
+            what = "the [search]" if sought else "no [[cells]]"
+            raise UsageError(
+                f"--set {name}={value}: {what} of {path.name} {'does not vary' if sought else 'varies'} {name}; "
+                "give one value."
+            )
     datasets.load(content["dataset"])
     comparison = declared.of_file(path, content, names())
     settings = {name: _below(path, name, value) for name, value in content.get("settings", {}).items()}
@@ -239,13 +275,37 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
         published=content.get("published"),
         overrides=overrides,
         default_seeds=default_seeds,
+        search=sought,
         **comparison,
     )
     try:
         spec.cells()
+        if sought:
+            _check_search(spec, sought)
     except UsageError as error:
         raise UsageError(f"{path.name}: {error}") from None
     return spec
+
+
+def _check_search(spec: SweepSpec, sought: Search) -> None:
+    """Raises UsageError for a search whose trainings could not be made, or could not be compared."""
+    middle = {name: axis.value(0.5) for name, axis in sought.space}
+    for name, axis in sought.space:
+        for value in axis.limits():
+            trial = spec.sought(middle | {name: value}, 0)
+    if not trial.validation_fraction > 0:
+        raise UsageError(
+            "a search chooses by training images that are held out, never by the test images: "
+            "write validation_fraction = 0.1 below [settings]."
+        )
+    if sought.objective == "coarse" and methods.load(sought.method).label_source != "coarse":
+        raise UsageError(f"objective='coarse' needs a method that trains on coarse labels; {sought.method} does not.")
+    for rung in sought.rungs(trial.epochs):
+        if rung % trial.eval_every:
+            raise UsageError(
+                f"halving looks at recall after epoch {rung}, and it is taken every eval_every={trial.eval_every}: "
+                f"try grace_epochs={max(1, round(rung / trial.eval_every)) * trial.eval_every}."
+            )
 
 
 def _below(path: Path, name: str, value: Any) -> Any:

@@ -41,7 +41,7 @@ def sweep_head(out: Console, spec: SweepSpec, workspace: Path, *, every_trial: b
     seeds = "seed" if spec.seeds == 1 else "seeds"
     out.print(f"{len(spec.cells())} cells × {spec.seeds} {seeds} = {len(planned)} distinct trainings, {done} done")
     if done < len(planned):
-        out.print(f"Estimated time left: {_hours(guess)}")
+        out.print(f"Estimated time left: {hours(guess)}")
     if sentence := protocol.reduced(spec):
         out.print(f"[yellow]{escape(sentence)}[/yellow]")
     _name_others(out, of_other_versions(planned, workspace))
@@ -50,8 +50,8 @@ def sweep_head(out: Console, spec: SweepSpec, workspace: Path, *, every_trial: b
         out.print(_table([entry for entry in planned if entry.state.state != "done"]))
 
 
-def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:
-    """How a sweep ended, and how to go on. 0 where every training is done."""
+def sweep_problems(err: Console, outcome: Any, again: str) -> None:
+    """What did not go as it should beside the training."""
     if outcome.record_problem:
         err.print(
             f"[yellow]MLflow could not be written[/yellow] ({escape(outcome.record_problem)}). Nothing is lost: "
@@ -66,6 +66,10 @@ def sweep_outcome(out: Console, err: Console, outcome: Any, again: str) -> int:
         )
     if outcome.stopped:
         err.print(f"[yellow]Stopped:[/yellow] {escape(outcome.stopped)}", soft_wrap=True)
+
+
+def sweep_outcome(out: Console, outcome: Any, again: str) -> int:
+    """How a sweep ended, and how to go on. 0 where every training is done."""
     total, done, failed = len(outcome.planned), outcome.count("done"), outcome.count("failed")
     if outcome.trained == 0 and done == total:
         out.print(f"All {total} trainings were done already; nothing was started.")
@@ -102,7 +106,7 @@ def plan(out: Console, spec: SweepSpec, planned: Sequence[Planned], guess: Estim
     out.print(_table(planned))
     done = sum(entry.state.state == "done" for entry in planned)
     out.print(f"{len(spec.cells())} cells, {len(planned)} distinct trainings over {spec.seeds} seeds, {done} done.")
-    out.print(f"Time left on one device: {_hours(guess)}")
+    out.print(f"Time left on one device: {hours(guess)}")
     out.print(f"GPU-hours left: {f'{guess.hours:.1f}' if guess.on_gpu and guess.hours is not None else 'unknown'}")
 
 
@@ -241,7 +245,8 @@ def _progress(state: Any) -> str:
     return ", ".join(word for word in (after, note) if word) if state.state not in ("done", "missing") else ""
 
 
-def _hours(guess: Estimate) -> str:
+def hours(guess: Estimate) -> str:
+    """An estimate, and what it was taken from."""
     if guess.hours is None:
         return f"unknown ({guess.basis})"
     shown = f"{guess.hours:.1f} h" if guess.hours >= 1 else f"{60 * guess.hours:.1f} min"

@@ -6,7 +6,7 @@ result.json       written last: present means finished; holds the metric lines a
 encoder.pt        the trained encoder              features.npz      test features (fp16) and labels
 failure.json      why the trial cannot go on       progress.json     how far a running trial is
 stopped.json      why it was stopped; it can go on  attempts.jsonl    the processes that trained it
-lease.json        who is training it now
+lease.json        who is training it now           asked.json        which search asked for it, as its how many-th
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from harness.errors import UsageError
 CONFIG, METRICS, RESULT, FAILURE = "config.json", "metrics.jsonl", "result.json", "failure.json"
 CHECKPOINT, ENCODER, FEATURES = "checkpoint.pt", "encoder.pt", "features.npz"
 ENVIRONMENT, PROGRESS, STOPPED = "environment.json", "progress.json", "stopped.json"
+ASKED = "asked.json"
 SMALL, LARGE = (
     (CONFIG, RESULT, ENVIRONMENT, METRICS),
     (ENCODER, FEATURES),
@@ -177,9 +178,15 @@ def prepare(path: Path, trial: TrialConfig) -> list[str]:
         if other != trial.trial_id:
             raise UsageError(f"{path} holds trial {other}, not {trial.trial_id}: give each trial its own directory.")
     else:
+        write_config(path, trial)
+    return damaged
+
+
+def write_config(path: Path, trial: TrialConfig) -> None:
+    """Say which trial a directory holds, where that is not said yet."""
+    if not (path / CONFIG).is_file():
         content = {"trial_id": trial.trial_id, "created": time.time(), "settings": trial.to_dict()}
         files.write_json(path / CONFIG, content)
-    return damaged
 
 
 def read_config(path: Path) -> TrialConfig:

@@ -5,9 +5,6 @@ Everything is a function of trial directories and of the published numbers; what
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +51,10 @@ class Asked:
 
 def write(spec: SweepSpec, workspace: Path, asked: Asked = Asked()) -> Written:
     """Make the whole report."""
-    from harness.report import document, facts, figures, page, tables, verify
+    from harness.report import document, facts, figures, page, search, tables, verify
 
+    if spec.search:
+        return search.write(spec, workspace, asked.folder(workspace, spec), asked.also)
     folder = asked.folder(workspace, spec)
     folder.mkdir(parents=True, exist_ok=True)
     planned, read = _read(spec, workspace, asked.also)
@@ -74,14 +73,16 @@ def write(spec: SweepSpec, workspace: Path, asked: Asked = Asked()) -> Written:
     files.write_text(folder / "report.md", document.markdown(content, parts, known))
     files.write_text(folder / "report.tex", document.latex_document(content, parts, known))
     files.write_text(folder / "report.html", page.render(content, parts, known, folder, asked.runs(workspace, spec)))
-    notes += [*not_drawn, *_compile(folder)]
+    notes += [*not_drawn, *document.compile_latex(folder)]
     return Written(folder, folder / "report.html", content.done, content.trainings, notes)
 
 
 def check(spec: SweepSpec, workspace: Path, asked: Asked = Asked()) -> Verified:
     """Hold a written report against the trial directories."""
-    from harness.report import facts, verify
+    from harness.report import facts, search, verify
 
+    if spec.search:
+        return search.check(spec, workspace, asked.folder(workspace, spec), asked.also)
     planned, read = _read(spec, workspace, asked.also)
     content = _content(spec, workspace, planned, read, asked)
     fresh = facts.gather(spec, planned, read.about)
@@ -117,26 +118,3 @@ def record(spec: SweepSpec, workspace: Path, folder: Path, uri: str | None) -> s
     except Exception as error:  # whatever a store that is down or full makes its client raise
         return tracking.problem(target, error)
     return None
-
-
-def _compile(folder: Path) -> list[str]:
-    """report.pdf, where a pdflatex is installed."""
-    if shutil.which("pdflatex") is None:
-        return []
-    with tempfile.TemporaryDirectory() as scratch:
-        command = [
-            "pdflatex",
-            "-interaction=nonstopmode",
-            "-halt-on-error",
-            f"-output-directory={scratch}",
-            "report.tex",
-        ]
-        run = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
-        made = Path(scratch) / "report.pdf"
-        if run.returncode == 0 and made.is_file():
-            files.replace(folder / "report.pdf", lambda stream: stream.write(made.read_bytes()))
-            return []
-        log = run.stdout.decode(errors="replace")
-    (folder / "report.pdf").unlink(missing_ok=True)
-    reason = next((line for line in log.splitlines() if line.startswith("!")), "see report.tex")
-    return [f"report.pdf was not made: pdflatex says {reason!r}"]

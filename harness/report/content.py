@@ -55,6 +55,14 @@ class Content:
         """Per cell × recall, percent."""
         return self.comparison.compared
 
+    def introduction(self) -> str:
+        """How far it is, in a sentence."""
+        seeds = "seed" if self.spec.seeds == 1 else "seeds"
+        return (
+            f"{self.done} of {self.trainings} distinct trainings are finished, for {len(self.cells())} cells and "
+            f"{self.spec.seeds} {seeds}."
+        )
+
     @functools.cached_property
     def chosen(self) -> Mapping[str, Selected]:
         """What stands for each method: chosen by leave-one-seed-out, or by the oracle where a method has too few seeds."""

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from harness import protocol
+from harness import files, protocol
 from harness.report import errata
-from harness.report.content import Content
 from harness.report.figures import Figure
 from harness.report.table import Entry, Table, latex
+from harness.spec import SweepSpec
+
+
+class Shown(Protocol):
+    """What a report is of: the cells of a sweep (`Content`), or what a search found."""
+
+    @property
+    def spec(self) -> SweepSpec: ...
+    def introduction(self) -> str: ...
+
 
 MOST_ROWS = 60  # of a table on one page; pdflatex takes 15 s for four of 1,000
 
 
-def sentences(content: Content, known: dict[str, Any]) -> list[str]:
+def sentences(content: Shown, known: dict[str, Any]) -> list[str]:
     """What stands under the title: how much is done, what was run, what to beware of."""
     spec = content.spec
     changed = ", ".join(f"{name} = {value}" for name, value in spec.overrides.items())
     found = [
-        f"{content.done} of {content.trainings} distinct trainings are finished, for {len(content.cells())} cells and "
-        f"{spec.seeds} {'seed' if spec.seeds == 1 else 'seeds'}.",
+        content.introduction(),
         f"Preset “{spec.preset}”." + (f" Changed on the command line: {changed}." if changed else ""),
     ]
     devices = ", ".join(known["devices"]) or "no device yet"
@@ -29,12 +41,12 @@ def sentences(content: Content, known: dict[str, Any]) -> list[str]:
     return found
 
 
-def warnings(content: Content, known: dict[str, Any]) -> list[str]:
+def warnings(content: Shown, known: dict[str, Any]) -> list[str]:
     """What a reader must not miss."""
     return [text for text in (protocol.reduced(content.spec), known["data"]["warning"]) if text]
 
 
-def ledger(content: Content) -> Table:
+def ledger(content: Shown) -> Table:
     """Where the paper's text and the released code differ, and what this sweep did."""
     rows = [tuple(Entry(text=part) for part in row) for row in protocol.ledger(content.spec)]
     return Table(
@@ -46,7 +58,7 @@ def ledger(content: Content) -> Table:
     )
 
 
-def closing(content: Content) -> list[Table]:
+def closing(content: Shown) -> list[Table]:
     """What stands below the tables and figures: the ledger, and the errata where there are any."""
     corrected = errata.table(content.spec)
     return [ledger(content), *([corrected] if corrected else [])]
@@ -57,7 +69,7 @@ def departures(known: dict[str, Any]) -> list[str]:
     return list(known["departures"])
 
 
-def markdown(content: Content, parts: Sequence[Table | Figure], known: dict[str, Any]) -> str:
+def markdown(content: Shown, parts: Sequence[Table | Figure], known: dict[str, Any]) -> str:
     """report.md"""
     lines = [f"# {content.spec.title}", "", "\n\n".join(sentences(content, known)), ""]
     lines += [f"> {text}\n" for text in warnings(content, known)]
@@ -73,7 +85,7 @@ def markdown(content: Content, parts: Sequence[Table | Figure], known: dict[str,
     return "\n".join(lines)
 
 
-def latex_document(content: Content, parts: Sequence[Table | Figure], known: dict[str, Any]) -> str:
+def latex_document(content: Shown, parts: Sequence[Table | Figure], known: dict[str, Any]) -> str:
     """report.tex"""
     lines = [
         r"\documentclass[11pt]{article}",
@@ -93,6 +105,29 @@ def latex_document(content: Content, parts: Sequence[Table | Figure], known: dic
         lines += [r"\paragraph{Settings that are not the paper's}", rf"\begin{{itemize}}{listed}\end{{itemize}}"]
     lines += [_fitting(part) if isinstance(part, Table) else _figure(part) for part in [*parts, *closing(content)]]
     return "\n".join([*lines, r"\end{document}", ""])
+
+
+def compile_latex(folder: Path) -> list[str]:
+    """report.pdf, where a pdflatex is installed. Returns why it was not made, if it was not."""
+    if shutil.which("pdflatex") is None:
+        return []
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [
+            "pdflatex",
+            "-interaction=nonstopmode",
+            "-halt-on-error",
+            f"-output-directory={scratch}",
+            "report.tex",
+        ]
+        run = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+        made = Path(scratch) / "report.pdf"
+        if run.returncode == 0 and made.is_file():
+            files.replace(folder / "report.pdf", lambda stream: stream.write(made.read_bytes()))
+            return []
+        log = run.stdout.decode(errors="replace")
+    (folder / "report.pdf").unlink(missing_ok=True)
+    reason = next((line for line in log.splitlines() if line.startswith("!")), "see report.tex")
+    return [f"report.pdf was not made: pdflatex says {reason!r}"]
 
 
 def _figure(figure: Figure) -> str:

@@ -8,21 +8,26 @@ from typing import Any
 
 from harness.report.content import Content
 from harness.report.table import Entry, Table
+from harness.spec import SweepSpec
 
 Line = tuple[str, tuple[str, ...]]
 
 
 def lines(content: Content, known: Mapping[str, Any]) -> list[Line]:
     """(what, its facts) in the order of the page; `known` is provenance.json."""
+    sweep, *rest = of_spec(content.spec, known)
+    return [sweep, ("Epoch", (content.epoch_rule,)), ("Choice of w and τ", (content.rule,)), *rest]
+
+
+def of_spec(spec: SweepSpec, known: Mapping[str, Any]) -> list[Line]:
+    """What can be said of any sweep's trials."""
     entries = known["trials"]
     finished = [entry for entry in entries if entry["state"] == "done"]
     hours = known["hours"]
     data = known["data"]
     digest = known["sweep"]["settings"].get("data_digest") or data["published_digest"]
     return [
-        ("Sweep", (content.spec.slug,)),
-        ("Epoch", (content.epoch_rule,)),
-        ("Choice of w and τ", (content.rule,)),
+        ("Sweep", (spec.slug,)),
         ("Data", (f"{data['name']}, digest {digest}", data["source"])),
         ("Code of the trials", _counted(_code(entry["environment"]) for entry in finished)),
         ("Environment", _counted(_environment(entry["environment"]) for entry in finished)),

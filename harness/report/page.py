@@ -37,23 +37,42 @@ def render(
     runs: tracking.Runs | None = None,
 ) -> str:
     """The page's HTML with figures, style and script inside; `runs` are the trials' in MLflow, to be linked."""
+    entries = {entry["trial_id"]: entry for entry in known["trials"]}
+    explored = grid.of_content(content, entries, runs or tracking.Runs({}, None, ""))
+    shown = [_part(part, folder, explored) for part in parts]
+    lines = origins.lines(content, known)
+    of_sweep = {"summary": summary.of_comparison(content.comparison), "cards": cards(content), "rule": content.rule}
+    return _filled(content, shown, known, folder, lines, **of_sweep)
+
+
+def render_search(found: document.Shown, parts: Sequence[Table | Figure], known: dict[str, Any], folder: Path) -> str:
+    """The page of a search: without verdicts, since nothing is published that it could be held against."""
+    return _filled(
+        found, [_part(part, folder, None) for part in parts], known, folder, origins.of_spec(found.spec, known)
+    )
+
+
+def _filled(
+    shown: document.Shown,
+    parts: list[dict[str, Any]],
+    known: dict[str, Any],
+    folder: Path,
+    lines: list[origins.Line],
+    **of_sweep: Any,
+) -> str:
     import jinja2
 
     loader = jinja2.FileSystemLoader(resources.folder("reports/templates"))
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    entries = {entry["trial_id"]: entry for entry in known["trials"]}
-    explored = grid.of_content(content, entries, runs or tracking.Runs({}, None, ""))
     return environment.get_template("report.html.j2").render(
-        title=content.spec.title,
-        sentences=document.sentences(content, known),
-        warnings=document.warnings(content, known),
-        summary=summary.of_comparison(content.comparison),
-        cards=cards(content),
-        rule=content.rule,
-        parts=[_part(part, folder, explored) for part in parts],
-        closing=[_part(part, folder, None) for part in document.closing(content)],
+        **({"summary": None} | of_sweep),
+        title=shown.spec.title,
+        sentences=document.sentences(shown, known),
+        warnings=document.warnings(shown, known),
+        parts=parts,
+        closing=[_part(part, folder, None) for part in document.closing(shown)],
         departures=document.departures(known),
-        origins=origins.lines(content, known),
+        origins=lines,
         trials=origins.trials_table(known).html(),
         count=len(known["trials"]),
     )

@@ -7,7 +7,7 @@ the report's files are read back. Recall is not computed again from the stored f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.report import document, figures, page, page_tables, tables
 from harness.report.content import Content
 from harness.report.figures import Figure
+from harness.report.search.found import Found
 from harness.report.table import Entry, Table
 
 CELLS = "cells.json"
@@ -39,22 +40,46 @@ def verify(content: Content, folder: Path, fresh: dict[str, Any], runs: tracking
         raise UsageError(f"{folder} holds no report: `harness report` writes it, --verify checks it afterwards.")
     made = list(tables.all_tables(content).values())
     known, wrong = _provenance(folder, fresh)
-    wrong += [*_trials(content), *_results(content, folder)]
-    in_page = page_tables.of(_read(folder / "report.html"))
-    for table in made:
-        wrong += _lines(folder / f"{table.name}.tex", table.latex(), table)
-        wrong += _lines(folder / f"{table.name}.md", table.markdown(), table)
-        wrong += _page(table, in_page.get(table.name))
-    wrong += _lines(folder / CELLS, cells_text(made))
+    wrong += [*_trials(content.directories), *_results(content, folder)]
     drawn = figures.described(content, folder)
-    wrong += [f"{one.name}.pdf is missing" for one in drawn.values() if not (folder / f"{one.name}.pdf").is_file()]
     parts: dict[int, Table | Figure] = {**tables.all_tables(content), **drawn}
     ordered = [part for _, part in sorted(parts.items())]
-    wrong += _lines(folder / "report.md", document.markdown(content, ordered, known))
-    wrong += _lines(folder / "report.tex", document.latex_document(content, ordered, known))
+    wrong += _documents(content, ordered, made, known, folder)
     wrong += _lines(folder / "report.html", page.render(content, ordered, known, folder, runs))
-    numbers = sum(bool(entry.trials) for table in made for row in _rows(table) for entry in row)
-    return Verified(numbers, len(made), len(content.directories), tuple(wrong))
+    return Verified(_numbers(made), len(made), len(content.directories), tuple(wrong))
+
+
+def verify_search(found: Found, parts: Sequence[Table | Figure], folder: Path, fresh: dict[str, Any]) -> Verified:
+    """Check the report of a search; `parts` are its tables and figures, made anew."""
+    if not (folder / "report.html").is_file():
+        raise UsageError(f"{folder} holds no report: `harness report` writes it, --verify checks it afterwards.")
+    made = [part for part in parts if isinstance(part, Table)]
+    whole = {point.trial.trial_id: point.directory for point in found.points if point.state.state == "done"}
+    known, wrong = _provenance(folder, fresh)
+    wrong += [*_trials(whole), *_documents(found, parts, made, known, folder)]
+    wrong += _lines(folder / "report.html", page.render_search(found, parts, known, folder))
+    return Verified(_numbers(made), len(made), len(found.points), tuple(wrong))
+
+
+def _documents(
+    shown: document.Shown, parts: Sequence[Table | Figure], made: Sequence[Table], known: dict[str, Any], folder: Path
+) -> Iterator[str]:
+    """Every table in each of its forms, the documents, and whether the figures are there."""
+    in_page = page_tables.of(_read(folder / "report.html"))
+    for table in made:
+        yield from _lines(folder / f"{table.name}.tex", table.latex(), table)
+        yield from _lines(folder / f"{table.name}.md", table.markdown(), table)
+        yield from _page(table, in_page.get(table.name))
+    yield from _lines(folder / CELLS, cells_text(made))
+    for part in parts:
+        if isinstance(part, Figure) and not (folder / f"{part.name}.pdf").is_file():
+            yield f"{part.name}.pdf is missing"
+    yield from _lines(folder / "report.md", document.markdown(shown, parts, known))
+    yield from _lines(folder / "report.tex", document.latex_document(shown, parts, known))
+
+
+def _numbers(made: Sequence[Table]) -> int:
+    return sum(bool(entry.trials) for table in made for row in _rows(table) for entry in row)
 
 
 def cells_text(made: Sequence[Table]) -> str:
@@ -81,9 +106,9 @@ def _provenance(folder: Path, fresh: dict[str, Any]) -> tuple[dict[str, Any], li
     return known, [f"provenance.json: its “{name}” is not what the trials give" for name in differing]
 
 
-def _trials(content: Content) -> Iterator[str]:
+def _trials(directories: Mapping[str, Path]) -> Iterator[str]:
     """A result that says something else than the metrics written epoch by epoch, or that no ranking of images can have."""
-    for trial_id, directory in content.directories.items():
+    for trial_id, directory in directories.items():
         try:
             lines = trials.read_result(directory)["metrics"]
             if trials.read_metrics(directory / trials.METRICS) != lines:

@@ -15,14 +15,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import tracking, trials
+from harness import points, tracking, trials
 from harness import workspace as workspaces
 from harness.copies import Copies
 from harness.decode_display import decoded
 from harness.plan import Planned, plan
+from harness.points import Study
 from harness.spec import SweepSpec
+from harness.sweep.asking import Asking
 from harness.sweep.cluster import Resources
 from harness.sweep.stopping import NO_LIMITS, Limits
+from harness.sweep.work import Listed
 
 SETTLE_SECONDS = 5
 
@@ -71,23 +74,37 @@ def run(
 
         take(_done(planned))
         # More than one pass only where another process, the last one of a killed sweep say, let go of trials meanwhile.
-        while stopped is None and (todo := _open(planned, tried, retry_failed)):
-            stopped = _train(todo, spec, workspace, resources, limits, take)
-            tried |= {entry.trial.trial_id for entry in todo}
+        while stopped is None and (work := _work(spec, workspace, planned, tried, retry_failed)).most:
+            stopped = _train(work, spec, workspace, resources, limits, take)
+            tried |= work.handed
             planned = _settled(spec, workspace)
         while stopped is None and resources.trials_per_gpu > 1 and (todo := _crowded(planned, tried)):
             resources = dataclasses.replace(resources, trials_per_gpu=resources.trials_per_gpu // 2)
-            stopped = _train(todo, spec, workspace, resources, limits, take)
+            stopped = _train(Listed(todo), spec, workspace, resources, limits, take)
             planned = _settled(spec, workspace)
         take(_done(planned))
-        if not tried:
-            workspaces.save_spec(workspace, spec)
-        mirror.close(len(_done(planned)) == len(planned))
+        workspaces.save_spec(workspace, points.located(spec, workspace))
+        mirror.close(stopped is None and _is_complete(spec, workspace, planned))
     return Outcome(planned, len(tried), mirror.problem, copies.problem if copies else None, stopped)
 
 
 def _done(planned: list[Planned]) -> list[str]:
     return [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
+
+
+def _is_complete(spec: SweepSpec, workspace: Path, planned: list[Planned]) -> bool:
+    """Whether nothing is left: every training done or, of a search, as many points as it may ask for over."""
+    if spec.search:
+        return Asking(Study(spec, workspace)).most == 0
+    return len(_done(planned)) == len(planned)
+
+
+def _work(
+    spec: SweepSpec, workspace: Path, planned: list[Planned], tried: set[str], retry_failed: bool
+) -> Listed | Asking:
+    if spec.search:
+        return Asking(Study(spec, workspace), tried, retry_failed=retry_failed)
+    return Listed(_open(planned, tried, retry_failed))
 
 
 def _open(planned: list[Planned], tried: set[str], retry_failed: bool) -> list[Planned]:
@@ -105,7 +122,7 @@ def _crowded(planned: list[Planned], tried: set[str]) -> list[Planned]:
 
 
 def _train(
-    todo: list[Planned],
+    work: Listed | Asking,
     spec: SweepSpec,
     workspace: Path,
     resources: Resources,
@@ -115,11 +132,11 @@ def _train(
     """One pass over trials. Returns why it was stopped, if it was."""
     from harness.sweep import preflight, ray_trials
 
-    preflight.check(spec, workspace, todo)
-    decoded(Console(stderr=True), todo[0].trial)  # now, not by the first trials all at once
+    preflight.check(spec, workspace, work.examples)
+    decoded(Console(stderr=True), work.examples[0])  # now, not by the first trials all at once
     workspaces.save_spec(workspace, spec)
     return ray_trials.train_all(
-        spec, todo, workspace, resources, limits, on_done=lambda directory: take([directory.name])
+        spec, work, workspace, resources, limits, on_done=lambda directory: take([directory.name])
     )
 
 
@@ -127,7 +144,7 @@ def _settled(spec: SweepSpec, workspace: Path) -> list[Planned]:
     """The plan, once trials that seem to be running had a moment to end: workers outlive a killed sweep by seconds."""
     limit = time.monotonic() + SETTLE_SECONDS
     while True:
-        planned = plan(spec, workspace)
+        planned = plan(points.located(spec, workspace), workspace)
         if time.monotonic() > limit or all(entry.state.state != "running" for entry in planned):
             return planned
         time.sleep(0.5)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,12 @@ PLAIN_SECONDS = 60
 
 
 class SweepDisplay:
-    """Shows the progress of trials. `todo` is in the order of the trials' indices."""
+    """Shows the progress of trials, of which there are `most` at the most."""
 
-    def __init__(self, spec: SweepSpec, workspace: Path, todo: Sequence[Planned], on_done: Callable[[Path], None]):
-        self.todo, self.on_done = todo, on_done
+    def __init__(self, spec: SweepSpec, workspace: Path, most: int, on_done: Callable[[Path], None]):
+        self.most, self.on_done = most, on_done
         self.console = Console(stderr=True)
-        self.epochs = [entry.state.epoch for entry in todo]
-        self.before = sum(self.epochs)  # trained by earlier runs
-        self.started = [0.0] * len(todo)
-        self.problems: dict[int, str] = {}  # of trials that could not be trained here
+        self.shown: dict[str, _Shown] = {}  # by trial id
         self.ended = 0
         self.begun = self.said = time.monotonic()
         self.watch = live.Watch(spec, workspace) if self.console.is_terminal else None
@@ -46,20 +44,22 @@ class SweepDisplay:
         if self.live:
             self.live.stop()
 
-    def start(self, index: int) -> None:
+    def start(self, entry: Planned) -> None:
         """A trial's process begins, for the first time or again."""
-        self.started[index] = time.monotonic()
+        shown = self.shown.setdefault(entry.trial.trial_id, _Shown(entry, entry.state.epoch))
+        shown.started = time.monotonic()
 
-    def result(self, index: int, result: dict[str, Any]) -> None:
+    def result(self, entry: Planned, result: dict[str, Any]) -> None:
         """A trial finished an epoch."""
+        shown = self.shown[entry.trial.trial_id]
         if "problem" in result:
-            self.problems[index] = str(result["problem"])
-        self.epochs[index] = max(self.epochs[index], int(result.get("epoch") or 0))
+            shown.problem = str(result["problem"])
+        shown.epoch = max(shown.epoch, int(result.get("epoch") or 0))
         self._say_in_plain_lines()
 
-    def end(self, index: int) -> None:
+    def end(self, entry: Planned) -> None:
         """A trial's process ended; its directory says how."""
-        entry = self.todo[index]
+        shown = self.shown[entry.trial.trial_id]
         self.ended += 1
         state = trials.state(entry.directory)
         if state.state == "done":
@@ -68,10 +68,12 @@ class SweepDisplay:
             for note in result["notes"]:
                 self.console.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
             last = result["metrics"][-1]
-            words = f"Recall@1 {100 * last['recall_at_1']:.2f} %  {time.monotonic() - self.started[index]:.1f} s"
+            words = f"{_recall(last)}  {time.monotonic() - shown.started:.1f} s"
+        elif state.state == "stopped":
+            words = f"[magenta]stopped[/magenta] {escape(state.note)}"
         else:
-            words = f"[red]{state.state}[/red] {escape(self.problems.get(index) or state.note)}"
-        self.console.print(f"[{self.ended}/{len(self.todo)}]".replace("[", r"\["), name(entry), words)
+            words = f"[red]{state.state}[/red] {escape(shown.problem or state.note)}"
+        self.console.print(f"[{self.ended}/{self.most}]".replace("[", r"\["), name(entry), words)
 
     def _view(self) -> RenderableType:
         assert self.watch
@@ -84,10 +86,32 @@ class SweepDisplay:
         if self.console.is_terminal or time.monotonic() - self.said < PLAIN_SECONDS:
             return
         self.said = time.monotonic()
-        done, total = sum(self.epochs) - self.before, sum(entry.trial.epochs for entry in self.todo) - self.before
+        begun = list(self.shown.values())
+        done = sum(shown.epoch - shown.before for shown in begun)
+        each = max((shown.entry.trial.epochs for shown in begun), default=0)
+        total = sum(shown.entry.trial.epochs - shown.before for shown in begun) + (self.most - len(begun)) * each
         if done > 0:
             left = (self.said - self.begun) * (total - done) / done
             self.console.print(f"{done} of {total} epochs, about {datetime.timedelta(seconds=round(left))} left")
+
+
+@dataclass
+class _Shown:
+    """One trial, once it has begun."""
+
+    entry: Planned
+    before: int  # epochs of earlier runs
+    started: float = 0.0
+    epoch: int = 0
+    problem: str = ""
+
+
+def _recall(line: dict[str, Any]) -> str:
+    """Of the held-out images where there are any: nothing may be chosen by the test images."""
+    held_out = trials.validation_metric(1)
+    if held_out in line:
+        return f"held-out Recall@1 {100 * line[held_out]:.2f} %"
+    return f"Recall@1 {100 * line['recall_at_1']:.2f} %"
 
 
 def name(entry: Planned) -> str:

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from harness import datasets, errors, weights
 from harness import workspace as workspaces
-from harness.plan import Planned
+from harness.config import TrialConfig
 from harness.spec import SweepSpec
 
 FREE_BYTES = 2**30  # below this a sweep does not start: a ResNet-18 trial writes checkpoints of about 140 MB
 
 
-def check(spec: SweepSpec, workspace: Path, todo: Sequence[Planned]) -> None:
+def check(spec: SweepSpec, workspace: Path, examples: Sequence[TrialConfig]) -> None:
     """Raises MissingData or UsageError where the trials could not train."""
     missing = [state for state in datasets.states(spec.dataset) if state.state == "missing"]
     if missing:
         raise datasets.missing_error(spec.dataset, missing)
-    encoders = {entry.trial.encoder for entry in todo if entry.trial.initialisation == "imagenet"}
+    encoders = {trial.encoder for trial in examples if trial.initialisation == "imagenet"}
     for encoder in sorted(encoders):
         weights.find(encoder)
     free = workspaces.free_bytes(workspace)

@@ -7,12 +7,13 @@ Ray's own files is needed afterwards.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ from typing import Any
 from harness import attempts, trials
 from harness.config import from_dict
 from harness.errors import DiskFull, MissingData, UsageError
-from harness.plan import Planned
 from harness.spec import SweepSpec
 from harness.sweep import cluster
 from harness.sweep.cluster import Resources
 from harness.sweep.display import SweepDisplay
 from harness.sweep.stopping import NO_LIMITS, AskedToStop, Control, Limits, asked
+from harness.sweep.work import Work
 
 DEATHS_WITHOUT_PROGRESS = 5  # of one trial's processes in a row: it is then given up until the next run of the sweep
 
@@ -38,38 +39,37 @@ class Job:
     stop: Path  # a file that is there when all are to stop
     threads: int
     sees_gpus: bool
-    trials: Sequence[tuple[dict[str, Any], str]]  # settings and directory of each
 
 
 def train_all(
     spec: SweepSpec,
-    todo: Sequence[Planned],
+    work: Work,
     workspace: Path,
     resources: Resources,
     limits: Limits = NO_LIMITS,
     *,
     on_done: Callable[[Path], None],
 ) -> str | None:
-    """Train these trials; `on_done` is told the directory of each one that finishes. Returns when all ended, or why they
-    were stopped before."""
+    """Train what `work` hands out; `on_done` is told the directory of each trial that finishes. Returns when all ended, or
+    why they were stopped before."""
     print("Starting Ray …", file=sys.stderr, flush=True)
     cluster.connect(resources)
     try:
         machines = cluster.nodes()
-        each = cluster.share(machines, [entry.trial for entry in todo], resources)
+        each = cluster.share(machines, work.examples, resources)
         if limits.gpu_hours is not None and "gpu" not in each:
             raise UsageError("--max-gpu-hours: these trials use no GPU; --max-hours limits the time of the command.")
         slots = cluster.slots(machines, each)
         cluster.check_shared(workspace, machines)
         with _scratch(workspace, shared=resources.address is not None) as scratch:
-            display = SweepDisplay(spec, workspace, todo, on_done)
-            return _tuned(todo, scratch, resources, limits, each, slots, display)
+            display = SweepDisplay(spec, workspace, work.most, on_done)
+            return _tuned(work, scratch, resources, limits, each, slots, display)
     finally:
         cluster.leave()
 
 
 def _tuned(
-    todo: Sequence[Planned],
+    work: Work,
     scratch: Path,
     resources: Resources,
     limits: Limits,
@@ -88,15 +88,15 @@ def _tuned(
         stop=scratch / "stop.json",
         threads=int(each["cpu"]),
         sees_gpus="gpu" in each,
-        trials=[(entry.trial.to_dict(), str(entry.directory)) for entry in todo],
     )
     control = Control(job.stop, job.run, limits, each.get("gpu", 0.0))
+    queue = Queue(work, resources.workers, control)
     with display, control.listening(), _quiet():
         tune.Tuner(
             tune.with_resources(tune.with_parameters(train_one, job=job), each),
             tune_config=tune.TuneConfig(
-                num_samples=len(todo),
-                search_alg=Queue(len(todo), resources.workers, control),
+                num_samples=work.most,
+                search_alg=queue,
                 # NOTE: a fresh process per trial costs its imports; a GPU trial gets one, for clean GPU memory
                 reuse_actors="gpu" not in each,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -106,7 +106,7 @@ def _tuned(
                 storage_path=str(scratch),
                 verbose=0,
                 stop=Stopper(control),
-                callbacks=[Events(todo, display, control)],
+                callbacks=[Events(queue, display, control)],
                 failure_config=tune.FailureConfig(max_failures=-1),  # `train_one` counts
             ),
         ).fit()
@@ -123,21 +123,20 @@ def train_one(config: dict[str, Any], *, job: Job) -> None:
     from harness import lease
     from harness.training import Stopped, TrainingFailed, train
 
-    settings, folder = job.trials[config["index"]]
-    trial, directory = from_dict(settings), Path(folder)
+    trial, directory = from_dict(json.loads(config["trial"])), Path(config["directory"])
     if trial.threads is None:
         trial = trial.replace(threads=job.threads)
     if problem := _given_up(directory, job):
         tune.report({"epoch": 0, "problem": problem})
         return
+    to_stop = AskedToStop(job.stop, trial.trial_id)
+
+    def report(epoch: int, metrics: dict[str, float]) -> None:
+        tune.report({"epoch": epoch, **metrics})  # the driver has heard of it when this returns
+        to_stop.look()
+
     try:
-        train(
-            trial,
-            directory,
-            lambda epoch, metrics: tune.report({"epoch": epoch, **metrics}),
-            AskedToStop(job.stop),
-            sweep_run=job.run,
-        )
+        train(trial, directory, report, to_stop, sweep_run=job.run)
     except DiskFull as full:
         tune.report({"epoch": 0, "problem": str(full), "disk_full": True})
     except (TrainingFailed, MissingData, UsageError, lease.Held, Stopped) as problem:

@@ -45,19 +45,28 @@ NO_LIMITS = Limits()
 
 
 class AskedToStop:
-    """In a trial: after a step, whether the run is to end. Raises `Stopped` then."""
+    """In a trial: after a step, whether the run, or this trial, is to end. Raises `Stopped` then."""
 
-    def __init__(self, path: Path):
-        self.path, self.looked = path, 0.0
+    def __init__(self, path: Path, trial_id: str):
+        self.paths, self.looked = (path, of_one(path, trial_id)), 0.0
 
     def __call__(self, *step: int) -> None:
-        if time.monotonic() - self.looked < LOOK_SECONDS:
-            return
-        self.looked = time.monotonic()
-        if reason := asked(self.path):
-            from harness.training import Stopped
+        if time.monotonic() - self.looked >= LOOK_SECONDS:
+            self.look()
 
-            raise Stopped(reason["reason"], reason["kind"])
+    def look(self) -> None:
+        """Now, not only once a second."""
+        self.looked = time.monotonic()
+        for path in self.paths:
+            if reason := asked(path):
+                from harness.training import Stopped
+
+                raise Stopped(reason["reason"], reason["kind"])
+
+
+def of_one(path: Path, trial_id: str) -> Path:
+    """The file that asks one trial to end, beside the file that asks all of them."""
+    return path.with_name(f"{path.stem}-{trial_id}{path.suffix}")
 
 
 def asked(path: Path) -> dict[str, str] | None:
@@ -93,6 +102,11 @@ class Control:
             self.reason, self.asked_at = reason, time.monotonic()
             with contextlib.suppress(OSError):  # on a full disk the trials end by themselves, or after the grace
                 files.write_json(self.path, {"kind": kind, "reason": reason})
+
+    def ask_one(self, trial_id: str, kind: str, reason: str) -> None:
+        """Let one trial end; the run goes on."""
+        with contextlib.suppress(OSError):
+            files.write_json(of_one(self.path, trial_id), {"kind": kind, "reason": reason})
 
     def over(self) -> bool:
         """Whether the run has ended: nothing trains any more, or it did not listen."""

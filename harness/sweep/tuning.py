@@ -3,7 +3,7 @@ them back: they leave what they point to behind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from typing import Any
 
 from ray import tune
@@ -13,7 +13,8 @@ from ray.tune.search import Searcher
 from harness.plan import Planned
 from harness.sweep.display import SweepDisplay
 from harness.sweep.stopping import Control
-from harness.trials import DISK_FULL
+from harness.sweep.work import Work
+from harness.trials import DISK_FULL, SEARCH
 
 
 def keep_secrets() -> None:
@@ -23,23 +24,27 @@ def keep_secrets() -> None:
 
 
 class Queue(Searcher):
-    """Hands out the trials in order, at most so many at once, and none once the run is to stop."""
+    """Hands the work out in its order, at most so much at once, and none once the run is to stop."""
 
-    def __init__(self, number: int, at_once: int | None, control: Control):
+    def __init__(self, work: Work, at_once: int | None, control: Control):
         super().__init__()
-        self.number, self.at_once, self.control = number, at_once, control
-        self.next = 0
+        self.work, self.at_once, self.control = work, at_once, control
+        self.taken: list[Planned] = []
         self.live: set[str] = set()
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's index; None for not now."""
-        if self.next == self.number or self.control.reason is not None:
+        """The next trial and its index among those taken; None for not now."""
+        if self.control.reason is not None:
             return Searcher.FINISHED
         if self.at_once and len(self.live) >= self.at_once:
             return None
+        entry = self.work.take()
+        if entry is None:
+            return Searcher.FINISHED
         self.live.add(trial_id)
-        self.next += 1
-        return {"index": self.next - 1}
+        self.taken.append(entry)
+        settings = json.dumps(entry.trial.to_dict())  # as text: Tune would take settings for its own
+        return {"index": len(self.taken) - 1, "trial": settings, "directory": str(entry.directory)}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """A place is free."""
@@ -76,8 +81,8 @@ class Stopper(tune.Stopper):
 class Events(tune.Callback):
     """Hands Tune's events to the display and to the control."""
 
-    def __init__(self, todo: Sequence[Planned], display: SweepDisplay, control: Control):
-        self.todo, self.display, self.control = todo, display, control
+    def __init__(self, queue: Queue, display: SweepDisplay, control: Control):
+        self.queue, self.display, self.control = queue, display, control
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -90,23 +95,30 @@ class Events(tune.Callback):
         self.control.tick()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        index = trial.config["index"]
-        self.control.started(self.todo[index].directory)
-        self.display.start(index)
+        entry = self._entry(trial)
+        self.control.started(entry.directory)
+        self.display.start(entry)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        self.display.result(trial.config["index"], result)
+        entry = self._entry(trial)
+        self.display.result(entry, result)
         if result.get("disk_full"):
             self.control.ask(DISK_FULL, str(result["problem"]))
+        elif "problem" not in result and (reason := self.queue.work.heard(entry, result)):
+            self.control.ask_one(entry.trial.trial_id, SEARCH, reason)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._end(trial.config["index"])
+        self._end(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._end(trial.config["index"])
+        self._end(trial)
 
-    def _end(self, index: int) -> None:
-        self.control.ended(self.todo[index].directory)
-        self.display.end(index)
+    def _entry(self, trial: Any) -> Planned:
+        return self.queue.taken[trial.config["index"]]
+
+    def _end(self, trial: Any) -> None:
+        entry = self._entry(trial)
+        self.control.ended(entry.directory)
+        self.display.end(entry)

@@ -34,7 +34,9 @@ def prepare_device(trial: TrialConfig) -> None:
 
 def out_of_memory(failure: BaseException | None) -> bool:
     """Whether a GPU had too little memory: as PyTorch's allocator says it, or CUDA, cuBLAS and cuDNN beside it."""
-    while failure is not None:
+    seen: set[int] = set()  # a cause may lead back to itself
+    while failure is not None and id(failure) not in seen:
+        seen.add(id(failure))
         words = str(failure)
         if isinstance(failure, torch.cuda.OutOfMemoryError):
             return True

@@ -44,7 +44,8 @@ def passes(monkeypatch):
     def prepared(fits):
         seen = []
 
-        def train_all(spec, todo, workspace, resources, limits, *, on_done):
+        def train_all(spec, work, workspace, resources, limits, *, on_done):
+            todo = list(iter(work.take, None))
             seen.append((resources.trials_per_gpu, [entry.trial.weight for entry in todo]))
             for entry in todo:
                 most = fits.get(entry.trial.weight, 1000)
@@ -115,10 +116,11 @@ def test_what_failed_in_an_earlier_run_is_taken_up_where_that_is_asked(tmp_path,
 def test_a_damaged_failure_is_no_reason_for_another_pass(tmp_path, swept, passes, monkeypatch):
     seen, of = passes({}), spec(tmp_path, 0.5)
 
-    def train_all(todo, workspace, resources, limits, *, on_done):
+    def train_all(spec, work, workspace, resources, limits, *, on_done):
+        entry = work.take()
         seen.append(resources.trials_per_gpu)
-        fail(workspace, todo[0].trial, OUT_OF_MEMORY)
-        files.write_text(todo[0].directory / trials.FAILURE, '{"message": "no kind"}')
+        fail(workspace, entry.trial, OUT_OF_MEMORY)
+        files.write_text(entry.directory / trials.FAILURE, '{"message": "no kind"}')
 
     monkeypatch.setattr(ray_trials, "train_all", train_all)
     swept(tmp_path, of, trials_per_gpu=4)

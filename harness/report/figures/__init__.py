@@ -62,7 +62,7 @@ def _drawn(name: str, content: Content, folder: Path) -> Figure | str | None:
     try:
         if not module.needs(content):
             return None
-        _save(module, content, folder / name)
+        save(module, content, folder / name)
     except NotDrawn as reason:
         return f"The figure “{module.heading}” was not drawn: {reason}"
     return Figure(name, module.heading, module.caption(content), module.alternative(content))
@@ -82,7 +82,8 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"harness.report.figures.{name}")
 
 
-def _save(module, content: Content, path: Path) -> None:  # type: ignore[no-untyped-def]
+def save(module, content, path: Path) -> None:  # type: ignore[no-untyped-def]
+    """One figure as PDF and PNG; `content` is what its functions take."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,0 +1,165 @@
+"""The points that a search has tried: read from the trial directories of a workspace, which are all that a search remembers.
+
+A training counts, whoever made it, if its settings are those of the search at some point of its space: same data, epochs,
+share of held-out images, seed. So a finished grid seeds a search, and a search that is run again goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import config, files, halving, trials
+from harness.config import TrialConfig
+from harness.errors import UsageError
+from harness.spec import Cell, SweepSpec
+from harness.trials import TrialState
+
+_Place = tuple[TrialConfig, tuple[tuple[str, Any], ...], tuple[float, ...]]  # a training, its settings, its place
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training of a search."""
+
+    trial: TrialConfig
+    settings: tuple[tuple[str, Any], ...]
+    places: tuple[float, ...]  # in the cube
+    directory: Path
+    state: TrialState
+    number: int | None  # in the order in which the search asked for it; None: another sweep did
+    values: Mapping[int, float]  # recall of held-out images after each evaluated epoch, as fractions
+    test: float | None  # Recall@1 of the test images at the end, which nothing is chosen by
+    seconds: float  # of its device
+
+    @property
+    def value(self) -> float | None:
+        """Recall of held-out images after the last epoch; None where it was not trained to it."""
+        return self.values.get(self.trial.epochs)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the search has heard all that it will hear of it."""
+        return self.state.state in ("done", "stopped", "failed")
+
+
+class Study:
+    """The points of a search in a workspace, looked at again and again; whom a directory belongs to is asked once."""
+
+    def __init__(self, spec: SweepSpec, workspace: Path):
+        assert spec.search
+        self.spec, self.search, self.workspace = spec, spec.search, workspace
+        self.metric = (
+            trials.validation_metric(1) if self.search.objective == "fine" else trials.validation_coarse_metric(1)
+        )
+        self.places: dict[str, _Place | None] = {}  # by trial id
+        self.over: dict[str, Point] = {}
+
+    def look(self) -> list[Point]:
+        """All points, by seed, in the order in which they were asked for; first those that the search did not ask for."""
+        found = []
+        for directory in trials.find(self.workspace):
+            name = directory.name
+            if name in self.over:
+                found.append(self.over[name])
+            elif (place := self._place(directory)) is not None:
+                point = self._read(directory, place)
+                if point.state.state == "done":
+                    self.over[name] = point
+                found.append(point)
+        return sorted(found, key=lambda point: (point.trial.seed, -1 if point.number is None else point.number))
+
+    def in_cells(self, points: Sequence[Point]) -> SweepSpec:
+        """The sweep with these points as its cells."""
+        cells = tuple(Cell(self.search.method, point.settings, (point.trial,)) for point in points)
+        return dataclasses.replace(self.spec, tried=cells)
+
+    def ask(self, seed: int, number: int, places: Sequence[float]) -> Point:
+        """A new point, written down before anything trains it."""
+        settings = self.search.settings(places)
+        trial = self.spec.sought(dict(settings), seed)
+        directory = trials.directory(self.workspace, trial)
+        directory.mkdir(parents=True, exist_ok=True)
+        asked = {"search": self.spec.name, "number": number, "sampler": self.search.sampler}
+        files.write_json(directory / trials.ASKED, asked)
+        trials.write_config(directory, trial)
+        self.places[trial.trial_id] = (trial, settings, self._exactly(settings))
+        return self._read(directory, (trial, settings, self._exactly(settings)))
+
+    def _exactly(self, settings: Sequence[tuple[str, Any]]) -> tuple[float, ...]:
+        places = self.search.places(dict(settings))
+        assert places is not None, "a value of an axis is on it"
+        return places
+
+    def _place(self, directory: Path) -> _Place | None:
+        """Which point a directory's training is; None for one that is not of this search."""
+        name = directory.name
+        if name not in self.places:
+            try:
+                settings = trials.read_json(directory / trials.CONFIG)["settings"]
+                self.places[name] = self._matching(settings, name)
+            except (trials.DamagedFile, OSError, KeyError, TypeError, UsageError):
+                return None
+        return self.places[name]
+
+    def _matching(self, known: Mapping[str, Any], trial_id: str) -> _Place | None:
+        axes = dict(self.search.space)
+        same = ("dataset", "epochs", "batch_size", "validation_fraction", "encoder", "image_size", "data_digest")
+        if any(known.get(name) != getattr(self.spec.middle, name) for name in same if name not in axes):
+            return None
+        if known.get("seed") not in range(self.spec.seeds):
+            return None
+        trial = config.from_dict(known)
+        candidates = []
+        for name, axis in self.search.space:
+            own = trial.options.get(name, getattr(trial, name, None))
+            setting = config.known_settings()[name]
+            hidden = trial.method != self.search.method and setting.group is not None
+            # MaskCon at w = 0 or τ = ∞ is kept under a simpler name, without the setting
+            candidates.append(dict.fromkeys([own, *axis.limits()] if hidden else [own]))
+        for values in itertools.product(*candidates):
+            settings = dict(zip(axes, values, strict=True))
+            places = self.search.places(settings)
+            with contextlib.suppress(UsageError):
+                if places and (found := self.spec.sought(settings, trial.seed)).trial_id == trial_id:
+                    return found, tuple(settings.items()), places
+        return None
+
+    def _read(self, directory: Path, place: _Place) -> Point:
+        trial, settings, places = place
+        state, number = trials.state(directory, glance=True), None
+        lines: list[dict[str, Any]] = []
+        with contextlib.suppress(OSError, trials.DamagedFile, ValueError):
+            lines = trials.read_metrics(directory / trials.METRICS)
+        with contextlib.suppress(OSError, trials.DamagedFile):
+            asked = trials.read_json(directory / trials.ASKED)
+            number = int(asked["number"]) if asked.get("search") == self.spec.name else None
+        values = {line["epoch"]: float(line[self.metric]) for line in lines if self.metric in line}
+        test = lines[-1].get("recall_at_1") if lines and state.state == "done" else None
+        seconds = float(lines[-1].get("seconds", 0.0)) if lines else 0.0
+        return Point(trial, settings, places, directory, state, number, values, test, seconds)
+
+
+def located(spec: SweepSpec, workspace: Path) -> SweepSpec:
+    """A search with the points that its workspace has as its cells; another sweep as it is."""
+    if spec.search is None:
+        return spec
+    study = Study(spec, workspace)
+    return study.in_cells(study.look())
+
+
+def expected(points: Sequence[Point]) -> list[float | None]:
+    """Recall of held-out images at the end, for each point; of those that were stopped, what they would have reached."""
+    finished = [point.values for point in points if point.value is not None]
+    return [halving.at_the_end(point.values, finished, point.trial.epochs) for point in points]
+
+
+def best(points: Sequence[Point]) -> Point | None:
+    """The finished point with the highest recall of held-out images, the first of equals."""
+    whole = [point for point in points if point.state.state == "done" and point.value is not None]
+    return max(whole, key=lambda point: point.value or 0.0, default=None)
