@@ -74,7 +74,8 @@ def test_zero_and_infinity_have_a_tenth_of_the_side_each():
 
 
 def test_what_is_not_in_the_space_has_no_place():
-    assert AXES[1].place(2.0) is None and AXES[1].place(0.001) is None
+    assert AXES[1].place(2.0) is None
+    assert AXES[1].place(0.001) is None
     assert AXES[2].place(0.0) is None
     assert AXES[3].place(1024) is None
 
@@ -121,7 +122,9 @@ def test_set_narrows_the_space_or_the_rest(tmp_path):
 
 
 def test_a_search_is_compared_with_nothing_published(search):
-    assert search.holds_out and search.published_name is None and search.cells() == []
+    assert search.holds_out
+    assert search.published_name is None
+    assert search.cells() == []
 
 
 def test_trainings_of_a_grid_are_points_whatever_their_canonical_name(tmp_path, search):
@@ -133,7 +136,8 @@ def test_trainings_of_a_grid_are_points_whatever_their_canonical_name(tmp_path, 
         builders.finished_trial(tmp_path, trial, 0.5)
     found = {tuple(value for _, value in point.settings) for point in points.Study(search, tmp_path).look()}
     assert {(0.5, 0.1), (0.5, math.inf), (1.0, math.inf)} <= found
-    assert len(found) == 4 and any(weight == 0.0 for weight, _ in found)
+    assert len(found) == 4
+    assert any(weight == 0.0 for weight, _ in found)
 
 
 def test_trainings_that_differ_in_anything_else_are_no_points(tmp_path, search):

@@ -50,10 +50,10 @@ class Asking:
         ]
         if halving.goes_on(float(value), others, self.search.reduction):
             return None
-        ahead = sum(other > value for other in others)
+        place = 1 + sum(other > value for other in others)
         return (
-            f"after epoch {epoch} behind {ahead} of {len(others)} others: held-out Recall@1 {100 * value:.2f} %, "
-            f"the best have {100 * max(others):.2f} %"
+            f"number {place} of {1 + len(others)} after epoch {epoch}: held-out Recall@1 {100 * value:.2f} %, the best has "
+            f"{100 * max(others):.2f} %"
         )
 
     def _left(self, found: Sequence[Point], seed: int) -> int:

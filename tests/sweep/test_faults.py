@@ -17,6 +17,7 @@ from harness import attempts, trials
 from tests.sweep import commands
 from tests.sweep.commands import harness
 
+EPOCHS = 120  # enough to be stopped five times on the way
 SPEC = """
 dataset = "digits"
 seeds = {seeds}
@@ -34,7 +35,7 @@ method = "selfcon"
 def spec(tmp_path):
     """A sweep of one cell and three seeds, two of which train at once."""
     path = tmp_path / "faults.toml"
-    path.write_text(SPEC.format(seeds=3, epochs=60))
+    path.write_text(SPEC.format(seeds=3, epochs=EPOCHS))
     return str(path)
 
 
@@ -42,7 +43,7 @@ def spec(tmp_path):
 def undisturbed(tmp_path_factory):
     """The numbers of `spec` without any fault, by trial id."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "faults.toml").write_text(SPEC.format(seeds=3, epochs=60))
+    (folder / "faults.toml").write_text(SPEC.format(seeds=3, epochs=EPOCHS))
     done = harness("sweep", str(folder / "faults.toml"), workspace=folder)
     assert done.returncode == 0, done.stderr
     return commands.numbers(folder)
@@ -60,9 +61,12 @@ def epochs_done(workspace):
     return found
 
 
-def in_the_middle(workspace, number=1):
-    """Wait until so many trials have some epochs behind them, and the leases of all that are at it."""
-    commands.wait_for(lambda: sum(epochs > 2 for epochs in epochs_done(workspace).values()) >= number)
+def in_the_middle(workspace, number=1, since=None):
+    """Wait until so many trials are some epochs further than they were, and the leases of all that are at it."""
+    before = since or {}
+    commands.wait_for(
+        lambda: sum(done > before.get(name, 0) + 2 for name, done in epochs_done(workspace).items()) >= number
+    )
     return commands.leases(workspace)
 
 
@@ -75,41 +79,52 @@ def goes_on(spec, workspace, expected, *words):
     assert not list(workspace.glob("trials/*/.*.new"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1], ids=lambda number: number.name)
-def test_a_signal_lets_every_trial_write_its_last_epoch_and_the_same_command_goes_on(
-    spec, tmp_path, undisturbed, number
-):
-    running = commands.start("sweep", spec, workspace=tmp_path)
-    in_the_middle(tmp_path, 2)
+def test_however_a_sweep_is_stopped_the_same_command_goes_on(spec, tmp_path, undisturbed):
+    """One after the other: each signal, a spent budget, the driver killed."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        stopped_by_a_signal(spec, tmp_path, number)
+    stopped_by_a_budget(spec, tmp_path)
     before = epochs_done(tmp_path)
+    running = commands.start("sweep", spec, workspace=tmp_path)
+    in_the_middle(tmp_path, since=before)
+    running.kill()
+    running.wait()
+    goes_on(spec, tmp_path, undisturbed)
+
+
+def stopped_by_a_signal(spec, workspace, number):
+    """Every trial writes its last epoch and says why it stopped."""
+    since = epochs_done(workspace)
+    running = commands.start("sweep", spec, workspace=workspace)
+    in_the_middle(workspace, 2, since)
+    before = epochs_done(workspace)
     running.send_signal(number)
     said, _ = running.communicate(timeout=90)
     assert running.returncode == 1, said
     assert f"stopped by {number.name}" in said
     assert "the same command goes on" in said
     assert "Traceback" not in said
-    assert len(directories(tmp_path)) >= 2
-    for directory in directories(tmp_path):  # far less than a minute has passed: only a stop writes a checkpoint
-        if directory.name not in before:
-            continue
+    moved = [path for path in directories(workspace) if before.get(path.name, 0) > since.get(path.name, 0)]
+    assert len(moved) >= 2
+    for directory in moved:  # far less than a minute has passed: only a stop writes a checkpoint
         stop = json.loads((directory / trials.STOPPED).read_text())
         assert (stop["kind"], stop["reason"]) == (trials.SIGNAL, f"stopped by {number.name}")
         assert (directory / trials.CHECKPOINT).is_file()
         assert stop["epoch"] >= before[directory.name] - 1
         assert f"stopped by {number.name}" in trials.state(directory).note
-    goes_on(spec, tmp_path, undisturbed)
-    for directory in directories(tmp_path):
         tried = attempts.read(directory)
         assert all(attempt.ended for attempt in tried)
-        assert tried[-1].checkpoint > 0 or directory.name not in before
+        assert len(tried) == 1 or tried[-1].checkpoint > 0
 
 
-def test_a_driver_that_is_killed_leaves_trials_that_the_same_command_goes_on_with(spec, tmp_path, undisturbed):
-    running = commands.start("sweep", spec, workspace=tmp_path)
-    in_the_middle(tmp_path)
-    running.kill()
-    running.wait()
-    goes_on(spec, tmp_path, undisturbed)
+def stopped_by_a_budget(spec, workspace):
+    done = harness("sweep", spec, "--max-hours", str(8 / 3600), workspace=workspace)
+    assert done.returncode == 1
+    assert "--max-hours are spent" in done.stderr
+    states = [state for path in directories(workspace) if (state := trials.state(path)).state != "done"]
+    assert {state.state for state in states} == {"unfinished"}
+    assert any("--max-hours are spent" in state.note for state in states)
+    assert "--max-hours are spent" in harness("status", spec, workspace=workspace, COLUMNS="300").stdout
 
 
 def test_two_drivers_share_one_sweep_and_nothing_trains_twice(spec, tmp_path, undisturbed):
@@ -124,48 +139,32 @@ def test_two_drivers_share_one_sweep_and_nothing_trains_twice(spec, tmp_path, un
         assert driver.returncode == 0 or "by another process" in words
 
 
-def test_a_budget_that_is_spent_stops_the_sweep_and_the_same_command_goes_on(spec, tmp_path, undisturbed):
-    done = harness("sweep", spec, "--max-hours", str(8 / 3600), workspace=tmp_path)
-    assert done.returncode == 1
-    assert "--max-hours are spent" in done.stderr
-    states = [state for path in directories(tmp_path) if (state := trials.state(path)).state != "done"]
-    assert {state.state for state in states} == {"unfinished"}
-    assert all("--max-hours are spent" in state.note for state in states)
-    assert "--max-hours are spent" in harness("status", spec, workspace=tmp_path, COLUMNS="300").stdout
-    goes_on(spec, tmp_path, undisturbed)
-
-
 def test_a_budget_of_gpu_hours_without_a_gpu_is_refused(spec, tmp_path):
     done = harness("sweep", spec, "--max-gpu-hours", "1", workspace=tmp_path)
     assert done.returncode == 2
     assert "--max-hours" in done.stderr
 
 
-def test_a_trial_that_stalls_is_stopped_alone_and_goes_on_later(spec, tmp_path, undisturbed):
+def test_a_trial_that_stalls_or_dies_each_time_is_left_alone_and_goes_on_later(spec, tmp_path, undisturbed):
     running = commands.start("sweep", spec, "--stall-minutes", "0.1", workspace=tmp_path)
     stalled = in_the_middle(tmp_path, 2)[0]
+    victim = stalled["trial"]
     os.kill(stalled["pid"], signal.SIGSTOP)
     said, _ = running.communicate(timeout=200)
     assert running.returncode == 1, said
     assert "not heard of for 0.1 minutes" in said
-    assert stalled["trial"] not in commands.finished(tmp_path)
     assert len(commands.finished(tmp_path)) == 2
-    stop = json.loads((tmp_path / "trials" / stalled["trial"] / trials.STOPPED).read_text())
-    assert stop["kind"] == trials.STALLED
-    goes_on(spec, tmp_path, undisturbed)
+    assert victim not in commands.finished(tmp_path)
+    assert json.loads((tmp_path / "trials" / victim / trials.STOPPED).read_text())["kind"] == trials.STALLED
 
-
-def test_a_trial_whose_process_dies_each_time_is_given_up_and_the_others_go_on(spec, tmp_path, undisturbed):
     running = commands.start("sweep", spec, workspace=tmp_path)
-    victim = in_the_middle(tmp_path, 2)[0]["trial"]
     ended = threading.Event()
 
     def kill_each():
         while not ended.is_set():
             for lease in commands.leases(tmp_path):
-                if lease["trial"] == victim:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(lease["pid"], signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(lease["pid"], signal.SIGKILL)
             time.sleep(0.05)
 
     killer = threading.Thread(target=kill_each)

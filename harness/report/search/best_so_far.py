@@ -51,7 +51,7 @@ def draw(found: Found, axes: Any) -> None:
     axes.set_ylabel("best held-out Recall@1 so far, %")
     axes.set_xlim(left=0)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8, loc="lower right")
+        axes.legend(frameon=False, fontsize=8, loc="best")
     _style.plain([axes])
 
 

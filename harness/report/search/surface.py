@@ -18,6 +18,7 @@ position = 25
 heading = "The surface"
 FEWEST = 6  # points
 STEPS = 60  # of a side
+APART = 0.06  # of a side, between two labels
 PREFERRED = ("weight", "temperature")
 SYMBOLS = {"weight": "weight w", "temperature": "temperature τ"}
 
@@ -56,13 +57,17 @@ def draw(found: Found, axes: Any) -> None:
         places = [(point.places[right], point.places[up]) for point in best]
         label = "the best" if len(best) == 1 else "the best of each search"
         look: dict[str, Any] = {"color": _style.VERMILLION, "edgecolors": "black", "linewidths": 0.7}
-        axes.scatter(*zip(*places, strict=True), marker="*", s=120, label=label, zorder=4, **look)
+        axes.scatter(*zip(*places, strict=True), marker="*", s=120, label=label, zorder=4, clip_on=False, **look)
     for side, name, set_ticks, set_label in (
         (across_axis, across, axes.set_xticks, axes.set_xlabel),
         (upward_axis, upward, axes.set_yticks, axes.set_ylabel),
     ):
         ticks = _ticks(side)
         set_ticks([place for place, _ in ticks], [label for _, label in ticks])
+        for edge in (side.place(side.low), side.place(side.high)):
+            if edge is not None and 0 < edge < 1:  # beyond it a single value
+                line = axes.axvline if name == across else axes.axhline
+                line(edge, color="white", linewidth=0.8, linestyle=":")
         set_label(SYMBOLS.get(name, name) + (" (log scale)" if side.log else ""))
     legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize=8, frameon=True)
     legend.get_frame().set(facecolor="0.75", edgecolor="none")  # a white cross cannot be seen on white
