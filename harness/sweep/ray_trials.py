@@ -55,28 +55,38 @@ def train_all(
         threads = int(share["cpu"])
         trainable = tune.with_parameters(train_one, jobs=jobs, threads=threads, sees_gpus="gpu" in share)
         with SweepDisplay(todo, on_done) as display, _quiet():
-            tune.Tuner(
-                tune.with_resources(trainable, share),
-                param_space={"index": tune.grid_search(list(range(len(jobs))))},
-                tune_config=tune.TuneConfig(
-                    max_concurrent_trials=resources.workers or 0,
-                    # NOTE: a fresh process per trial costs its imports; a GPU trial gets one, for clean GPU memory
-                    reuse_actors="gpu" not in share,
-                    trial_dirname_creator=lambda trial: trial.trial_id,
-                ),
-                run_config=tune.RunConfig(
-                    name="tune",
-                    storage_path=str(scratch),
-                    verbose=0,
-                    callbacks=[display.callback()],
-                    failure_config=tune.FailureConfig(max_failures=PROCESS_DEATHS),
-                ),
-            ).fit()
+            callbacks = [display.callback()]
+            tuner(trainable, len(jobs), share, resources.workers, scratch, callbacks).fit()
     finally:
         leave()
         shutil.rmtree(scratch, ignore_errors=True)
         with contextlib.suppress(OSError):
             scratch.parent.rmdir()
+
+
+def tuner(
+    trainable: Any, trials: int, share: dict[str, float], workers: int | None, storage: Path, callbacks: list[Any]
+) -> Any:
+    """Tune's own, for so many trials that differ in their `index` alone."""
+    from ray import tune
+
+    return tune.Tuner(
+        tune.with_resources(trainable, share),
+        param_space={"index": tune.grid_search(list(range(trials)))},
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=workers or 0,
+            # NOTE: a fresh process per trial costs its imports; a GPU trial gets one, for clean GPU memory
+            reuse_actors="gpu" not in share,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(storage),
+            verbose=0,
+            callbacks=callbacks,
+            failure_config=tune.FailureConfig(max_failures=PROCESS_DEATHS),
+        ),
+    )
 
 
 def train_one(config: dict[str, Any], *, jobs: list[tuple[dict[str, Any], str]], threads: int, sees_gpus: bool) -> None:
