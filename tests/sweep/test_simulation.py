@@ -18,6 +18,7 @@ FREE = Costs(
     driver_start_seconds=0,
     driver_report_seconds=0,
     driver_end_seconds=0,
+    driver_record_seconds=0,
     driver_seconds_per_known_trial=0,
     detection_seconds=0,
     checkpoint_seconds=0,
@@ -30,6 +31,7 @@ DEAR = Costs(
     driver_start_seconds=0.05,
     driver_report_seconds=0.005,
     driver_end_seconds=0.02,
+    driver_record_seconds=0.2,
     driver_seconds_per_known_trial=1e-5,
     detection_seconds=30,
     checkpoint_seconds=0.5,
@@ -103,6 +105,14 @@ def test_the_driver_starts_one_trial_after_the_other():
     assert found.whole["driver"] == pytest.approx(sum(2 * place for place in range(1, gpus + 1)) + gpus * 1)
 
 
+def test_a_record_in_mlflow_keeps_the_driver_busy_and_its_own_place_does_not_wait():
+    found = simulate(Cluster(1), costs(driver_record_seconds=5, driver_start_seconds=1, leave_seconds=2), same(3))
+    waits = 3 * 1 + 2 * (5 - 2)  # the second and the third start are asked for while the driver records
+    assert found.makespan_seconds == pytest.approx(3 * 3600 + 3 * 2 + waits)
+    assert found.whole["driver"] == pytest.approx(waits)
+    assert found.driver_busy_seconds == pytest.approx(3 * (1 + 5))
+
+
 def test_a_driver_with_too_much_to_do_decides_how_long_the_sweep_takes():
     trials, epochs = 320, 50
     asked = costs(driver_report_seconds=1.0)
@@ -117,7 +127,7 @@ def test_the_driver_is_slower_the_more_trials_it_knows():
     growth, trials, epochs = 0.001, 40, 10
     found = simulate(Cluster(1), costs(driver_seconds_per_known_trial=growth), same(trials, epochs=epochs))
     asked = [growth * known for known in range(trials)]  # at a start; its reports and end know of itself, too
-    assert found.driver_busy_seconds == pytest.approx(sum(asked) + sum((epochs + 1) * (g + growth) for g in asked))
+    assert found.driver_busy_seconds == pytest.approx(sum(asked) + sum((epochs + 2) * (g + growth) for g in asked))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -24,11 +24,11 @@ from harness.sweep.simulation.model import Cluster, Costs, Work
 from harness.sweep.simulation.ray_runs import Sleeps, Slept
 
 ACTORS = (1, 2, 4, 8, 16)
-ALONE = Sleeps(6, 1, 5, 0.3, imports=True)
-STEADY = {actors: Sleeps(max(6, 2 * actors), actors, 5, 0.3) for actors in ACTORS}
-QUICK = {trials: Sleeps(trials, 2, 2, 0.0, fresh=False, records=10) for trials in (100, 1000, 3000)}
-LOST = {"process": Sleeps(4, 1, 2, 0.3, lose="process"), "node": Sleeps(2, 2, 2, 0.3, lose="node")}
-COMPARED = {actors: Sleeps(max(5, 9 * actors // 4), actors, 20, 0.25) for actors in ACTORS}
+ALONE = Sleeps(6, 1, 5, (0.3,), imports=True)
+STEADY = {actors: Sleeps(max(6, 2 * actors), actors, 5, (0.3,)) for actors in ACTORS}
+QUICK = {trials: Sleeps(trials, 4, 2, (0.0,), fresh=False, records=10) for trials in (100, 1000, 3000)}
+LOST = {"process": Sleeps(4, 1, 2, (0.3,), lose="process"), "node": Sleeps(2, 2, 2, (0.3,), lose="node")}
+COMPARED = {actors: Work(3 * actors, gpu_hours=20 / 3600, spread=0.3, epochs=20) for actors in (1, 4, 16)}
 CHECKPOINTS = 10
 
 
@@ -46,7 +46,7 @@ def measure(command: str) -> dict[str, Any]:
     steady = {actors: ray_runs.run(sleeps) for actors, sleeps in STEADY.items()}
     quick = {trials: ray_runs.run(sleeps) for trials, sleeps in QUICK.items()}
     lost = {what: ray_runs.run(sleeps) for what, sleeps in LOST.items()}
-    real = {actors: ray_runs.run(sleeps) for actors, sleeps in COMPARED.items()}
+    real = {actors: ray_runs.run(sleeping(work, actors)) for actors, work in COMPARED.items()}
     saving, size = checkpoints()
     by_actors = {actors: of_actors(slept, actors) for actors, slept in steady.items()}
     found = constants(alone, by_actors, quick, of_lost(lost["node"])) | {"checkpoint_seconds": saving}
@@ -57,7 +57,7 @@ def measure(command: str) -> dict[str, Any]:
         "by_actors": {str(actors): entry for actors, entry in by_actors.items()},
         "by_trials": {str(trials): of_driver(slept) | {"bytes": slept.bytes_after} for trials, slept in quick.items()},
         "lost": {what: of_lost(slept) for what, slept in lost.items()},
-        "compared": [compared(COMPARED[actors], slept, found, by_actors[actors]) for actors, slept in real.items()],
+        "compared": [compared(COMPARED[actors], actors, slept, found, by_actors[1]) for actors, slept in real.items()],
     }
 
 
@@ -116,10 +116,15 @@ def of_actors(slept: Slept, actors: int) -> dict[str, dict[str, float]]:
 
 
 def growth(slept: Slept) -> float:
-    """Seconds of a step of the driver per trial that it knows: a line through the medians of ten parts of the reports."""
-    reports = [(known, seconds) for what, known, seconds in slept.steps if what == "report"]
-    parts = np.array_split(np.array(sorted(reports)), 10)
-    slope, _ = np.polyfit([np.median(part[:, 0]) for part in parts], [np.median(part[:, 1]) for part in parts], 1)
+    """Seconds of a step of the driver per trial that it knows: a line through the reports, a tenth of them after the other.
+
+    Of each tenth, the value that a tenth of it stays below: nothing disturbed these.
+    """
+    reports = sorted((known, seconds) for what, known, seconds in slept.steps if what == "report")
+    parts = np.array_split(np.array(reports), 10)
+    slope, _ = np.polyfit(
+        [np.median(part[:, 0]) for part in parts], [np.quantile(part[:, 1], 0.1) for part in parts], 1
+    )
     return max(0.0, float(slope))
 
 
@@ -132,26 +137,31 @@ def of_lost(slept: Slept) -> dict[str, dict[str, float]]:
     }
 
 
-def compared(sleeps: Sleeps, slept: Slept, found: Mapping[str, Any], by_actors: Mapping[str, Any]) -> dict[str, float]:
+def sleeping(work: Work, actors: int) -> Sleeps:
+    """The sweep of sleeping trials that the simulation of this work is held against."""
+    return Sleeps(work.trials, actors, work.epochs, tuple(3600 / work.epochs * work.hours(0)))
+
+
+def compared(
+    work: Work, actors: int, slept: Slept, found: Mapping[str, Any], alone: Mapping[str, Any]
+) -> dict[str, float]:
     """A real sweep beside the simulated one, from the first trial's first epoch to the last one's end.
 
-    Starting and leaving as measured with as many actors on this machine: they share its processors.
+    Starting and leaving are as measured with one such trial at a time, which imports nothing; there are no checkpoints.
     """
     costs = Costs(**{name: constant["median"] for name, constant in found.items()})
-    here = {name: by_actors[name]["median"] for name in ("start_seconds", "leave_seconds", "report_seconds")}
-    costs = dataclasses.replace(costs, checkpoint_seconds=0.0, **here)
-    work = Work(sleeps.trials, sleeps.epochs * sleeps.seconds / 3600, spread=0.0, epochs=sleeps.epochs)
-    outcome = simulate(Cluster(sleeps.actors, gpus_per_node=sleeps.actors), costs, work)
+    here = {name: alone[name]["median"] for name in ("start_seconds", "leave_seconds", "report_seconds")}
+    costs = dataclasses.replace(costs, checkpoint_seconds=0.0, driver_record_seconds=0.0, **here)
+    outcome = simulate(Cluster(actors, gpus_per_node=actors), costs, work, seed=0)
     before = costs.driver_start_seconds + costs.start_seconds
     after = costs.driver_end_seconds + costs.report_seconds + costs.leave_seconds
     simulated = outcome.makespan_seconds - before - after
     real = max(one["ended"] for one in slept.attempts) - min(one["imported"] for one in slept.attempts)
     return {
-        "actors": sleeps.actors,
-        "trials": sleeps.trials,
-        "epochs": sleeps.epochs,
-        "epoch_seconds": sleeps.seconds,
-        "start_seconds": costs.start_seconds,
+        "actors": actors,
+        "trials": work.trials,
+        "trial_seconds": round(3600 * work.gpu_hours, 3),
+        "spread": work.spread,
         "real_seconds": round(real, 3),
         "simulated_seconds": round(simulated, 3),
         "difference": round(simulated / real - 1, 4),

@@ -36,12 +36,12 @@ WRITTEN_EPOCHS = 200  # in the results that the display reads at a trial's end
 
 @dataclass(frozen=True)
 class Sleeps:
-    """A sweep whose trials sleep `seconds` an epoch."""
+    """A sweep. Its trials sleep so many `seconds` an epoch, in turn as this tuple says."""
 
     trials: int
     actors: int
     epochs: int
-    seconds: float
+    seconds: tuple[float, ...]
     fresh: bool = True  # a process of its own per trial
     imports: bool = False  # all that a training imports, torch above all
     lose: str = ""  # "process": each trial once kills its own, "node": stops its node, which then no longer answers
@@ -164,7 +164,7 @@ def sleep_one(config: dict[str, Any], *, jobs: Any, sleeps: Sleeps, folder: str)
         for one in processes:
             os.kill(one, signal.SIGSTOP if sleeps.lose == "node" else signal.SIGKILL)
     for epoch in range(1, sleeps.epochs + 1):
-        time.sleep(sleeps.seconds)
+        time.sleep(sleeps.seconds[index % len(sleeps.seconds)])
         asked = time.perf_counter()
         tune.report({"epoch": epoch, **metrics(epoch)})
         held.append(time.perf_counter() - asked)

@@ -175,7 +175,7 @@ def _compared(measured: Mapping[str, Any]) -> str:
     rows = [
         [
             str(one["actors"]),
-            f"{one['trials']} of {one['epochs']} × {one['epoch_seconds']:g} s",
+            f"{one['trials']} of {one['trial_seconds']:g} s ± {percent(one['spread'], 0)}",
             f"{one['real_seconds']:.1f}",
             f"{one['simulated_seconds']:.1f}",
             f"{100 * one['difference']:+.1f} %".replace("-", "−"),
