@@ -63,8 +63,9 @@ def test_memory_is_a_line_through_the_sweeps():
 
 
 def test_losses_are_counted_from_the_moment_of_the_loss():
-    slept = Slept(lost=[10.0, 50.0], recovered=[11.0, 53.0], attempts=[{"imported": 56.0}, {"imported": 14.0}])
-    found = measured.of_lost(slept)
+    first = Slept(lost=[10.0], recovered=[11.0], attempts=[{"imported": 14.0}])
+    second = Slept(lost=[50.0], recovered=[53.0], attempts=[{"imported": 56.0}])
+    found = measured.of_lost([first, second])
     assert (found["noticed_seconds"]["lowest"], found["noticed_seconds"]["highest"]) == (1.0, 3.0)
     assert (found["again_seconds"]["lowest"], found["again_seconds"]["highest"]) == (4.0, 6.0)
 
@@ -72,13 +73,17 @@ def test_losses_are_counted_from_the_moment_of_the_loss():
 @pytest.mark.parametrize("actors", [1, 2, 4])
 def test_a_sweep_that_goes_as_simulated_has_no_difference(actors):
     slept = sweep(trials=8, actors=actors)
-    alone = measured.of_actors(slept, actors)
+    here = measured.of_actors(slept, actors)
     constants = {field.name: {"median": 0.0} for field in dataclasses.fields(Costs)}
-    constants |= {name: alone[name] for name in measured.DRIVER}
-    found = measured.compared(Work(8, 4 / 3600, spread=0.0, epochs=4), actors, slept, constants, alone)
+    constants |= {name: here[name] for name in measured.DRIVER}
+    slower = here | {"start_seconds": {"median": 13.0}}
+    work = Work(8, 4 / 3600, spread=0.0, epochs=4)
+    found = measured.compared(work, actors, slept, constants, {1: slower, actors: here})
     rounds = 8 // actors
     assert found["real_seconds"] == pytest.approx(rounds * 4 * 1.01 + (rounds - 1) * 3.5)
-    assert found["difference"] == pytest.approx(0, abs=0.003)
+    assert found["difference_crowded"] == pytest.approx(0, abs=0.003)
+    if actors > 1:
+        assert found["simulated_seconds"] == pytest.approx(found["real_seconds"] + (rounds - 1) * 10, rel=0.003)
 
 
 def test_real_trials_sleep_as_long_as_the_simulated_ones_train():

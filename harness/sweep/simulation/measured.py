@@ -27,7 +27,8 @@ ACTORS = (1, 2, 4, 8, 16)
 ALONE = Sleeps(6, 1, 5, (0.3,), imports=True)
 STEADY = {actors: Sleeps(max(6, 2 * actors), actors, 5, (0.3,)) for actors in ACTORS}
 QUICK = {trials: Sleeps(trials, 4, 2, (0.0,), fresh=False, records=10) for trials in (100, 1000, 3000)}
-LOST = {"process": Sleeps(4, 1, 2, (0.3,), lose="process"), "node": Sleeps(2, 2, 2, (0.3,), lose="node")}
+LOST = {what: Sleeps(1, 1, 2, (0.3,), lose=what) for what in ("process", "node")}
+LOSSES = 3  # a sweep each: a lost trial joins the end of the queue
 COMPARED = {actors: Work(3 * actors, gpu_hours=20 / 3600, spread=0.3, epochs=20) for actors in (1, 4, 16)}
 CHECKPOINTS = 10
 
@@ -45,19 +46,19 @@ def measure(command: str) -> dict[str, Any]:
     alone = of_actors(ray_runs.run(ALONE), ALONE.actors)
     steady = {actors: ray_runs.run(sleeps) for actors, sleeps in STEADY.items()}
     quick = {trials: ray_runs.run(sleeps) for trials, sleeps in QUICK.items()}
-    lost = {what: ray_runs.run(sleeps) for what, sleeps in LOST.items()}
+    lost = {what: of_lost([ray_runs.run(sleeps) for _ in range(LOSSES)]) for what, sleeps in LOST.items()}
     real = {actors: ray_runs.run(sleeping(work, actors)) for actors, work in COMPARED.items()}
     saving, size = checkpoints()
     by_actors = {actors: of_actors(slept, actors) for actors, slept in steady.items()}
-    found = constants(alone, by_actors, quick, of_lost(lost["node"])) | {"checkpoint_seconds": saving}
+    found = constants(alone, by_actors, quick, lost["node"]) | {"checkpoint_seconds": saving}
     return about | {
         "load_after": provenance.load(),
         "constants": found,
         "checkpoint_bytes": size,
         "by_actors": {str(actors): entry for actors, entry in by_actors.items()},
         "by_trials": {str(trials): of_driver(slept) | {"bytes": slept.bytes_after} for trials, slept in quick.items()},
-        "lost": {what: of_lost(slept) for what, slept in lost.items()},
-        "compared": [compared(COMPARED[actors], actors, slept, found, by_actors[1]) for actors, slept in real.items()],
+        "lost": lost,
+        "compared": [compared(COMPARED[actors], actors, slept, found, by_actors) for actors, slept in real.items()],
     }
 
 
@@ -128,12 +129,11 @@ def growth(slept: Slept) -> float:
     return max(0.0, float(slope))
 
 
-def of_lost(slept: Slept) -> dict[str, dict[str, float]]:
-    """From the loss of a process or node until the driver knows, and until the trial runs again."""
-    again = [attempt["imported"] for attempt in slept.attempts]
+def of_lost(sweeps: Sequence[Slept]) -> dict[str, dict[str, float]]:
+    """Of sweeps of one trial: from the loss of its process or node until the driver knows, and until it runs again."""
     return {
-        "noticed_seconds": summary(moment - lost for moment, lost in zip(slept.recovered, slept.lost, strict=True)),
-        "again_seconds": summary(moment - lost for moment, lost in zip(sorted(again), slept.lost, strict=True)),
+        "noticed_seconds": summary(slept.recovered[0] - slept.lost[0] for slept in sweeps),
+        "again_seconds": summary(slept.attempts[0]["imported"] - slept.lost[0] for slept in sweeps),
     }
 
 
@@ -143,29 +143,36 @@ def sleeping(work: Work, actors: int) -> Sleeps:
 
 
 def compared(
-    work: Work, actors: int, slept: Slept, found: Mapping[str, Any], alone: Mapping[str, Any]
+    work: Work, actors: int, slept: Slept, found: Mapping[str, Any], by_actors: Mapping[int, Mapping[str, Any]]
 ) -> dict[str, float]:
     """A real sweep beside the simulated one, from the first trial's first epoch to the last one's end.
 
-    Starting and leaving are as measured with one such trial at a time, which imports nothing; there are no checkpoints.
+    Starting and leaving are as measured with one such trial at a time, and with as many as here.
     """
-    costs = Costs(**{name: constant["median"] for name, constant in found.items()})
-    here = {name: alone[name]["median"] for name in ("start_seconds", "leave_seconds", "report_seconds")}
-    costs = dataclasses.replace(costs, checkpoint_seconds=0.0, driver_record_seconds=0.0, **here)
-    outcome = simulate(Cluster(actors, gpus_per_node=actors), costs, work, seed=0)
-    before = costs.driver_start_seconds + costs.start_seconds
-    after = costs.driver_end_seconds + costs.report_seconds + costs.leave_seconds
-    simulated = outcome.makespan_seconds - before - after
     real = max(one["ended"] for one in slept.attempts) - min(one["imported"] for one in slept.attempts)
+    costs = Costs(**{name: constant["median"] for name, constant in found.items()})
+    alone, crowded = (_simulated(work, actors, costs, by_actors[together]) for together in (1, actors))
     return {
         "actors": actors,
         "trials": work.trials,
         "trial_seconds": round(3600 * work.gpu_hours, 3),
         "spread": work.spread,
         "real_seconds": round(real, 3),
-        "simulated_seconds": round(simulated, 3),
-        "difference": round(simulated / real - 1, 4),
+        "simulated_seconds": round(alone, 3),
+        "simulated_crowded_seconds": round(crowded, 3),
+        "difference": round(alone / real - 1, 4),
+        "difference_crowded": round(crowded / real - 1, 4),
     }
+
+
+def _simulated(work: Work, actors: int, costs: Costs, here: Mapping[str, Any]) -> float:
+    """Sleeping trials write no checkpoints, and are not recorded."""
+    starting = {name: here[name]["median"] for name in ("start_seconds", "leave_seconds", "report_seconds")}
+    costs = dataclasses.replace(costs, checkpoint_seconds=0.0, driver_record_seconds=0.0, **starting)
+    outcome = simulate(Cluster(actors, gpus_per_node=actors), costs, work, seed=0)
+    before = costs.driver_start_seconds + costs.start_seconds
+    after = costs.driver_end_seconds + costs.report_seconds + costs.leave_seconds
+    return outcome.makespan_seconds - before - after
 
 
 def checkpoints() -> tuple[dict[str, float], int]:

@@ -91,7 +91,9 @@ def _tables(content: Mapping[str, Any]) -> dict[str, Any]:
         for between in scaling.HOURS_BETWEEN_FAILURES
     ]
     (late,) = _rows(content, "detection")
+    slow = _rows(content, "starts", gpu_hours=HOURS)
     return {
+        "slow_starts": [(f"{row['start_seconds']:g}", percent(row["efficiency"]["queue"]["mean"])) for row in slow],
         "grids": grids,
         "causes": lambda part: _causes(content, part),
         "starts": _starts(content),
@@ -100,7 +102,6 @@ def _tables(content: Mapping[str, Any]) -> dict[str, Any]:
         "constants": _constants(content["costs"]),
         "actors": _actors(content["costs"]),
         "compared": _compared(content["costs"]),
-        "worst": max(abs(one["difference"]) for one in content["costs"]["compared"]),
     }
 
 
@@ -172,17 +173,19 @@ def _actors(measured: Mapping[str, Any]) -> str:
 
 
 def _compared(measured: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            str(one["actors"]),
-            f"{one['trials']} of {one['trial_seconds']:g} s ± {percent(one['spread'], 0)}",
-            f"{one['real_seconds']:.1f}",
-            f"{one['simulated_seconds']:.1f}",
-            f"{100 * one['difference']:+.1f} %".replace("-", "−"),
+    rows = []
+    for one in measured["compared"]:
+        trials = f"{one['trials']} of {one['trial_seconds']:g} s ± {percent(one['spread'], 0)}"
+        cells = [
+            f"{one[f'simulated{kind}_seconds']:.1f} ({_signed(one[f'difference{kind}'])})" for kind in ("", "_crowded")
         ]
-        for one in measured["compared"]
-    ]
-    return _table(["actors", "trials", "real, s", "simulated, s", "difference"], rows)
+        rows.append([str(one["actors"]), trials, f"{one['real_seconds']:.1f}", *cells])
+    head = ["actors", "trials", "real, s", "simulated, starts of one at a time, s", "starts of as many at once, s"]
+    return _table(head, rows)
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f} %".replace("-", "−")
 
 
 def _rows(content: Mapping[str, Any], name: str, **wanted: Any) -> list[dict[str, Any]]:
