@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from harness.sweep.simulation import Costs, Work, measured
+from harness.sweep.simulation import Costs, Work, measured, scaling
 from harness.sweep.simulation.ray_runs import Slept
 
 
@@ -77,13 +77,14 @@ def test_a_sweep_that_goes_as_simulated_has_no_difference(actors):
     constants = {field.name: {"median": 0.0} for field in dataclasses.fields(Costs)}
     constants |= {name: here[name] for name in measured.DRIVER}
     slower = here | {"start_seconds": {"median": 13.0}}
-    work = Work(8, 4 / 3600, spread=0.0, epochs=4)
-    found = measured.compared(work, actors, slept, constants, {1: slower, actors: here})
+    real = measured.real(Work(8, 4 / 3600, spread=0.0, epochs=4), actors, slept)
     rounds = 8 // actors
-    assert found["real_seconds"] == pytest.approx(rounds * 4 * 1.01 + (rounds - 1) * 3.5)
-    assert found["difference_crowded"] == pytest.approx(0, abs=0.003)
+    assert real["real_seconds"] == pytest.approx(rounds * 4 * 1.01 + (rounds - 1) * 3.5)
+    by_actors = {"1": slower} | {str(actors): here}
+    (found,) = scaling.compared({"constants": constants, "by_actors": by_actors, "compared": [real]})
+    assert found["crowded"] == pytest.approx(real["real_seconds"], rel=0.003)
     if actors > 1:
-        assert found["simulated_seconds"] == pytest.approx(found["real_seconds"] + (rounds - 1) * 10, rel=0.003)
+        assert found["alone"] == pytest.approx(real["real_seconds"] + (rounds - 1) * 10, rel=0.003)
 
 
 def test_real_trials_sleep_as_long_as_the_simulated_ones_train():

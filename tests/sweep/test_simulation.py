@@ -178,6 +178,14 @@ def test_a_lost_trial_goes_on_from_its_last_checkpoint():
     assert (found.losses, found.given_up) == (1, 0)
 
 
+def test_a_trial_that_leaves_when_its_node_fails_has_ended():
+    seed = next(seed for seed in range(99) if 4000 < first_failure(seed, 0, 1.0) < 6000)
+    found = simulate(Cluster(1, hours_between_failures=1.0), costs(leave_seconds=5000), same(1), seed)
+    assert found.makespan_seconds == found.queue_seconds == pytest.approx(first_failure(seed, 0, 1.0))
+    assert found.whole == found.queue
+    assert (found.whole["training"], found.whole["repeated"], found.losses) == (pytest.approx(3600), 0, 0)
+
+
 def test_training_that_is_undone_after_the_queue_was_empty_did_not_count_before():
     """Two GPUs that fail by themselves, a short trial and a long one that is lost once the short one has ended."""
     hours, work = 3.0, Work(2, gpu_hours=1.0, spread=0.8, epochs=10)

@@ -101,6 +101,8 @@ class _Sweep:
             now, _, happens, subject, life = heappop(events)
             if life is None or life == subject.life:
                 happens(subject, now)
+        if self.queue_totals is None:  # the last trial's node failed when the trial was leaving
+            self._queue_is_empty(now)
         for place in self.places:
             place.spend(self.totals, now)
         events.clear()  # they hold this object, which holds them
@@ -108,12 +110,12 @@ class _Sweep:
 
     def _outcome(self, now: float) -> Outcome:
         share = self.cluster.trials_per_gpu
-        queue = self.queue_totals or self.totals
+        assert self.queue_totals is not None
         return Outcome(
             makespan_seconds=now,
             queue_seconds=self.queue_seconds,
             whole={cause: seconds / share for cause, seconds in zip(CAUSES, self.totals, strict=True)},
-            queue={cause: seconds / share for cause, seconds in zip(CAUSES, queue, strict=True)},
+            queue={cause: seconds / share for cause, seconds in zip(CAUSES, self.queue_totals, strict=True)},
             driver_busy_seconds=self.driver_busy,
             driver_bytes=self.costs.driver_bytes + self.costs.driver_bytes_per_trial * len(self.trials),
             failures=self.failures,

@@ -5,7 +5,6 @@ All of it on the machine at hand, and without a GPU: reading the data and the fi
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import itertools
 import statistics
@@ -19,8 +18,7 @@ import numpy as np
 
 from harness import config, provenance
 from harness.sweep.simulation import ray_runs
-from harness.sweep.simulation.events import simulate
-from harness.sweep.simulation.model import Cluster, Costs, Work
+from harness.sweep.simulation.model import Work
 from harness.sweep.simulation.ray_runs import Sleeps, Slept
 
 ACTORS = (1, 2, 4, 8, 16)
@@ -47,7 +45,7 @@ def measure(command: str) -> dict[str, Any]:
     steady = {actors: ray_runs.run(sleeps) for actors, sleeps in STEADY.items()}
     quick = {trials: ray_runs.run(sleeps) for trials, sleeps in QUICK.items()}
     lost = {what: of_lost([ray_runs.run(sleeps) for _ in range(LOSSES)]) for what, sleeps in LOST.items()}
-    real = {actors: ray_runs.run(sleeping(work, actors)) for actors, work in COMPARED.items()}
+    compared = [real(work, actors, ray_runs.run(sleeping(work, actors))) for actors, work in COMPARED.items()]
     saving, size = checkpoints()
     by_actors = {actors: of_actors(slept, actors) for actors, slept in steady.items()}
     found = constants(alone, by_actors, quick, lost["node"]) | {"checkpoint_seconds": saving}
@@ -58,7 +56,7 @@ def measure(command: str) -> dict[str, Any]:
         "by_actors": {str(actors): entry for actors, entry in by_actors.items()},
         "by_trials": {str(trials): of_driver(slept) | {"bytes": slept.bytes_after} for trials, slept in quick.items()},
         "lost": lost,
-        "compared": [compared(COMPARED[actors], actors, slept, found, by_actors) for actors, slept in real.items()],
+        "compared": compared,
     }
 
 
@@ -142,37 +140,17 @@ def sleeping(work: Work, actors: int) -> Sleeps:
     return Sleeps(work.trials, actors, work.epochs, tuple(3600 / work.epochs * work.hours(0)))
 
 
-def compared(
-    work: Work, actors: int, slept: Slept, found: Mapping[str, Any], by_actors: Mapping[int, Mapping[str, Any]]
-) -> dict[str, float]:
-    """A real sweep beside the simulated one, from the first trial's first epoch to the last one's end.
-
-    Starting and leaving are as measured with one such trial at a time, and with as many as here.
-    """
-    real = max(one["ended"] for one in slept.attempts) - min(one["imported"] for one in slept.attempts)
-    costs = Costs(**{name: constant["median"] for name, constant in found.items()})
-    alone, crowded = (_simulated(work, actors, costs, by_actors[together]) for together in (1, actors))
+def real(work: Work, actors: int, slept: Slept) -> dict[str, float]:
+    """A real sweep, from the first trial's first epoch to the last one's end: what `scaling.compared` simulates."""
+    seconds = max(one["ended"] for one in slept.attempts) - min(one["imported"] for one in slept.attempts)
     return {
         "actors": actors,
         "trials": work.trials,
+        "epochs": work.epochs,
         "trial_seconds": round(3600 * work.gpu_hours, 3),
         "spread": work.spread,
-        "real_seconds": round(real, 3),
-        "simulated_seconds": round(alone, 3),
-        "simulated_crowded_seconds": round(crowded, 3),
-        "difference": round(alone / real - 1, 4),
-        "difference_crowded": round(crowded / real - 1, 4),
+        "real_seconds": round(seconds, 3),
     }
-
-
-def _simulated(work: Work, actors: int, costs: Costs, here: Mapping[str, Any]) -> float:
-    """Sleeping trials write no checkpoints, and are not recorded."""
-    starting = {name: here[name]["median"] for name in ("start_seconds", "leave_seconds", "report_seconds")}
-    costs = dataclasses.replace(costs, checkpoint_seconds=0.0, driver_record_seconds=0.0, **starting)
-    outcome = simulate(Cluster(actors, gpus_per_node=actors), costs, work, seed=0)
-    before = costs.driver_start_seconds + costs.start_seconds
-    after = costs.driver_end_seconds + costs.report_seconds + costs.leave_seconds
-    return outcome.makespan_seconds - before - after
 
 
 def checkpoints() -> tuple[dict[str, float], int]:

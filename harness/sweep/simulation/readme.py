@@ -101,6 +101,7 @@ def _tables(content: Mapping[str, Any]) -> dict[str, Any]:
         "driver": _driver(content),
         "constants": _constants(content["costs"]),
         "actors": _actors(content["costs"]),
+        "lost": _lost(content["costs"]),
         "compared": _compared(content["costs"]),
     }
 
@@ -163,6 +164,12 @@ def _constants(measured: Mapping[str, Any]) -> str:
     return _table(["what", "cost", "n"], rows)
 
 
+def _lost(measured: Mapping[str, Any]) -> str:
+    causes = {"process": "a process that is killed", "node": "a node whose processes all stop without a word"}
+    times = {name: [_spread(one) for one in entry.values()] for name, entry in measured["lost"].items()}
+    return "; ".join(f"{words} {' and '.join(times[name])} s" for name, words in causes.items())
+
+
 def _actors(measured: Mapping[str, Any]) -> str:
     factors = {"start_seconds": 1.0, "leave_seconds": 1.0, "report_seconds": 1e3}
     rows = [
@@ -174,12 +181,12 @@ def _actors(measured: Mapping[str, Any]) -> str:
 
 def _compared(measured: Mapping[str, Any]) -> str:
     rows = []
-    for one in measured["compared"]:
+    for one in scaling.compared(measured):
         trials = f"{one['trials']} of {one['trial_seconds']:g} s ± {percent(one['spread'], 0)}"
-        cells = [
-            f"{one[f'simulated{kind}_seconds']:.1f} ({_signed(one[f'difference{kind}'])})" for kind in ("", "_crowded")
+        simulated = [
+            f"{one[crowd]:.1f} ({_signed(one[crowd] / one['real_seconds'] - 1)})" for crowd in ("alone", "crowded")
         ]
-        rows.append([str(one["actors"]), trials, f"{one['real_seconds']:.1f}", *cells])
+        rows.append([str(one["actors"]), trials, f"{one['real_seconds']:.1f}", *simulated])
     head = ["actors", "trials", "real, s", "simulated, starts of one at a time, s", "starts of as many at once, s"]
     return _table(head, rows)
 

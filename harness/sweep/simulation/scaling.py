@@ -86,6 +86,30 @@ def run(costs: Costs) -> dict[str, list[dict[str, Any]]]:
     return {table: [row(case, found[case]) for case in group] for table, group in wanted.items()}
 
 
+def compared(measured: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Each real sweep of sleeping trials beside the simulated one.
+
+    Starting and leaving are as measured with one such trial at a time, and with as many as in that sweep.
+    """
+    found = []
+    for real in measured["compared"]:
+        crowds = {"alone": "1", "crowded": str(real["actors"])}
+        simulated = {crowd: _slept(real, costs_of(measured), measured["by_actors"][at]) for crowd, at in crowds.items()}
+        found.append(real | {crowd: round(seconds, 3) for crowd, seconds in simulated.items()})
+    return found
+
+
+def _slept(real: Mapping[str, Any], costs: Costs, here: Mapping[str, Any]) -> float:
+    """Seconds from the first trial's first epoch to the last one's end. Nothing is checkpointed or recorded."""
+    starting = {name: here[name]["median"] for name in ("start_seconds", "leave_seconds", "report_seconds")}
+    costs = dataclasses.replace(costs, checkpoint_seconds=0.0, driver_record_seconds=0.0, **starting)
+    work = Work(real["trials"], real["trial_seconds"] / 3600, real["spread"], real["epochs"])
+    outcome = simulate(Cluster(real["actors"], gpus_per_node=real["actors"]), costs, work, seed=0)
+    before = costs.driver_start_seconds + costs.start_seconds
+    after = costs.driver_end_seconds + costs.report_seconds + costs.leave_seconds
+    return outcome.makespan_seconds - before - after
+
+
 def row(case: Case, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What the seeds of a case have in common."""
     return {
