@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.sweep.simulation import scaling
 
 LOOKS = (  # colours of Okabe and Ito, markers, lines
@@ -36,7 +38,7 @@ def draw(content: Mapping[str, Any], path: Path) -> None:
         _by_failures(rows, axes[0, 0])
         _by_trials(rows, axes[0, 1])
         _lost(rows, axes[1, 0])
-        _memory(rows, content["costs"]["by_trials"], axes[1, 1])
+        _memory(content["costs"], axes[1, 1])
         for one in axes.flat:
             one.spines[["top", "right"]].set_visible(False)
             one.grid(axis="y", color="0.92", linewidth=0.6)
@@ -103,24 +105,22 @@ def _lost(rows: list[dict[str, Any]], axes: Any) -> None:
     axes.legend(handles[::-1], labels[::-1], frameon=False, ncols=2, loc="upper left")
 
 
-def _memory(rows: list[dict[str, Any]], measured: Mapping[str, Any], axes: Any) -> None:
-    found = _where(rows, gpus=scaling.AT_GPUS, hours_between_failures=None)
-    values = [row["driver_bytes"] / 1e6 for row in found]
-    axes.plot(
-        [row["trials"] for row in found], values, color=LOOKS[0][0], marker="o", label="by the line through these"
-    )
-    seen = [entry["bytes"] / 1e6 for entry in measured.values()]
-    look = {"color": LOOKS[2][0], "marker": "x", "markersize": 9, "markeredgewidth": 2, "linestyle": "", "zorder": 3}
-    axes.plot([int(trials) for trials in measured], seen, label="measured", **look)
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], frameon=False, loc="lower right")
+def _memory(measured: Mapping[str, Any], axes: Any) -> None:
+    base, each = (measured["constants"][name]["median"] for name in ("driver_bytes", "driver_bytes_per_trial"))
+    trials = np.geomspace(scaling.TRIALS[0], scaling.TRIALS[-1], 100)
+    axes.plot(trials, (base + each * trials) / 1e6, color=LOOKS[0][0], label="the line through these")
+    seen = {int(count): entry["bytes"] / 1e6 for count, entry in measured["by_trials"].items()}
+    look = {"color": LOOKS[2][0], "marker": "x", "markersize": 9, "markeredgewidth": 2, "linestyle": ""}
+    axes.plot(list(seen), list(seen.values()), label="measured", **look)
     axes.set_xscale("log")
-    axes.set_xticks([row["trials"] for row in found], [f"{row['trials']:,}" for row in found])
+    axes.set_xticks(scaling.TRIALS, [f"{count:,}" for count in scaling.TRIALS])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set_xlabel("trials")
     axes.set_ylabel("memory of the driver, MB")
     axes.set_title("The driver's memory", loc="left")
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], frameon=False, loc="upper left")
 
 
 def _gpus(axes: Any) -> None:
