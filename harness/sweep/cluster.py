@@ -69,7 +69,7 @@ def connect(resources: Resources) -> None:
     """Start Ray on this machine, or join the cluster. Raises UsageError where nothing answers there, or not to us."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    _authenticate(resources)
+    authenticate(resources)
     import ray
 
     address = resources.address
@@ -88,8 +88,8 @@ def connect(resources: Resources) -> None:
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
 
 
-def _authenticate(resources: Resources) -> None:
-    """Ray's own default writes a token into the home folder: how to authenticate is always said."""
+def authenticate(resources: Resources) -> None:
+    """Before Ray is started or joined. Ray's own default writes a token into the home folder: how to authenticate is always said."""
     if resources.token_file or resources.address is None:
         os.environ.pop("RAY_AUTH_TOKEN", None)  # Ray would believe it more than the file
     if resources.token_file:

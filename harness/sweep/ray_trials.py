@@ -13,10 +13,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import attempts, trials
 from harness.config import from_dict
@@ -27,6 +27,9 @@ from harness.sweep.cluster import Resources
 from harness.sweep.display import SweepDisplay
 from harness.sweep.stopping import NO_LIMITS, AskedToStop, Control, Limits, asked
 from harness.sweep.work import Work
+
+if TYPE_CHECKING:
+    from harness.sweep.tuning import Queue
 
 DEATHS_WITHOUT_PROGRESS = 5  # of one trial's processes in a row: it is then given up until the next run of the sweep
 
@@ -77,10 +80,9 @@ def _tuned(
     slots: int,
     display: SweepDisplay,
 ) -> str | None:
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(slots, 1))  # its own default starts them one by one
     from ray import tune
 
-    from harness.sweep.tuning import Events, Queue, Stopper, keep_secrets
+    from harness.sweep.tuning import Events, Queue, keep_secrets
 
     keep_secrets()
     job = Job(
@@ -92,25 +94,38 @@ def _tuned(
     control = Control(job.stop, job.run, limits, each.get("gpu", 0.0))
     queue = Queue(work, resources.workers, control)
     with display, control.listening(), _quiet():
-        tune.Tuner(
-            tune.with_resources(tune.with_parameters(train_one, job=job), each),
-            tune_config=tune.TuneConfig(
-                num_samples=work.most,
-                search_alg=queue,
-                # NOTE: a fresh process per trial costs its imports; a GPU trial gets one, for clean GPU memory
-                reuse_actors="gpu" not in each,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=str(scratch),
-                verbose=0,
-                stop=Stopper(control),
-                callbacks=[Events(queue, display, control)],
-                failure_config=tune.FailureConfig(max_failures=-1),  # `train_one` counts
-            ),
-        ).fit()
+        trainable = tune.with_parameters(train_one, job=job)
+        tuner(trainable, queue, each, slots, scratch, [Events(queue, display, control)]).fit()
     return control.reason
+
+
+def tuner(
+    trainable: Any, queue: Queue, each: dict[str, float], slots: int, storage: Path, callbacks: Sequence[Any]
+) -> Any:
+    """Tune's own, for what a queue hands out; `each` is what one trial gets, and so many `slots` there are."""
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(slots, 1))  # its own default starts them one by one
+    from ray import tune
+
+    from harness.sweep.tuning import Stopper
+
+    return tune.Tuner(
+        tune.with_resources(trainable, each),
+        tune_config=tune.TuneConfig(
+            num_samples=queue.work.most,
+            search_alg=queue,
+            # NOTE: a fresh process per trial costs its imports; a GPU trial gets one, for clean GPU memory
+            reuse_actors="gpu" not in each,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(storage),
+            verbose=0,
+            stop=Stopper(queue.control),
+            callbacks=list(callbacks),
+            failure_config=tune.FailureConfig(max_failures=-1),  # `train_one` counts
+        ),
+    )
 
 
 def train_one(config: dict[str, Any], *, job: Job) -> None:
