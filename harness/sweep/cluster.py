@@ -89,7 +89,7 @@ def connect(resources: Resources) -> None:
 
 
 def authenticate(resources: Resources) -> None:
-    """Before Ray is started or joined. Ray's own default writes a token into the home folder: how to authenticate is always said."""
+    """Before Ray is started or joined: its own default writes a token into the home folder, so that how is always said."""
     if resources.token_file or resources.address is None:
         os.environ.pop("RAY_AUTH_TOKEN", None)  # Ray would believe it more than the file
     if resources.token_file:

@@ -246,14 +246,19 @@ def test_nodes_are_down_for_their_share_of_the_time():
     assert failures == pytest.approx(node_hours_up / 2.0, rel=0.1)
 
 
-def test_trials_lost_more_often_than_a_sweep_bears_are_counted_and_finish_here():
-    found = simulate(
-        Cluster(1, hours_between_failures=1.0),
-        costs(checkpoint_interval_seconds=60),
-        same(20, gpu_hours=6.0, epochs=360),
-    )
-    assert 0 < found.given_up < 20
-    assert found.whole["training"] == pytest.approx(20 * 6 * 3600)
+def test_trials_lost_too_often_without_a_checkpoint_between_are_counted_and_finish_here():
+    """A life is over before its first checkpoint in 1 − exp(−60/72) = 57 % of cases: five in a row are 6 %."""
+    often = Cluster(1, hours_between_failures=0.02, replacement_seconds=1)
+    found = simulate(often, costs(checkpoint_interval_seconds=60), same(40, gpu_hours=0.1, epochs=6))
+    assert 0 < found.given_up < 40
+    assert found.whole["training"] == pytest.approx(40 * 0.1 * 3600)
+
+
+def test_a_trial_lost_often_but_with_checkpoints_between_is_never_given_up():
+    failing = Cluster(1, hours_between_failures=1.0)
+    found = simulate(failing, costs(checkpoint_interval_seconds=60), same(20, gpu_hours=6.0, epochs=360))
+    assert found.losses > 5 * 20
+    assert found.given_up == 0
 
 
 def test_the_same_seed_gives_the_same_sweep_and_another_one_another():

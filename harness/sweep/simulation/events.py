@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.sweep.ray_trials import PROCESS_DEATHS
+from harness.sweep.ray_trials import DEATHS_WITHOUT_PROGRESS
 from harness.sweep.simulation.model import CAUSES, Cluster, Costs, Outcome, Work
 
 TRAINING, STARTING, DRIVER, CHECKPOINTS, REPEATED, IDLE, DOWN = range(len(CAUSES))
@@ -28,12 +28,14 @@ def simulate(cluster: Cluster, costs: Costs, work: Work, seed: int = 0) -> Outco
 
 
 class _Trial:
-    __slots__ = ("done", "epoch_seconds", "losses", "saved")
+    __slots__ = ("done", "epoch_seconds", "in_a_row", "losses", "most_in_a_row", "saved", "saved_at_loss")
 
     def __init__(self, epoch_seconds: float):
         self.epoch_seconds = epoch_seconds
         self.done = self.saved = 0  # epochs: trained, and in the checkpoint
         self.losses = 0  # with a node
+        self.in_a_row = self.most_in_a_row = 0  # losses without a checkpoint between
+        self.saved_at_loss = -1  # `saved` when it was last lost
 
 
 class _Place:
@@ -120,7 +122,7 @@ class _Sweep:
             driver_bytes=self.costs.driver_bytes + self.costs.driver_bytes_per_trial * len(self.trials),
             failures=self.failures,
             losses=sum(trial.losses for trial in self.trials),
-            given_up=sum(trial.losses > PROCESS_DEATHS for trial in self.trials),
+            given_up=sum(trial.most_in_a_row >= DEATHS_WITHOUT_PROGRESS for trial in self.trials),
         )
 
     def _at(self, when: float, happens: Callable[[Any, float], None], subject: Any, life: int | None = None) -> None:
@@ -233,6 +235,9 @@ class _Sweep:
             self.queue_totals[REPEATED] += place.at_risk
         trial.done = trial.saved
         trial.losses += 1
+        trial.in_a_row = trial.in_a_row + 1 if trial.saved == trial.saved_at_loss else 1
+        trial.most_in_a_row = max(trial.most_in_a_row, trial.in_a_row)
+        trial.saved_at_loss = trial.saved
         self._at(now + self.costs.detection_seconds, self._detected, trial)
 
     def _detected(self, trial: _Trial, now: float) -> None:
