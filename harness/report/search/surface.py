@@ -142,7 +142,9 @@ def _ticks(axis: Axis) -> list[tuple[float, str]]:
     else:
         values = [axis.low + share * (axis.high - axis.low) for share in (0, 0.25, 0.5, 0.75, 1)]
     beside = [value for value in (axis.below, axis.above) if value is not None]
-    places = [(place, value) for value in [*values, *beside] if (place := axis.place(value)) is not None]
-    return sorted(
-        (place, _style.number(value) if isinstance(value, int | float) else str(value)) for place, value in places
-    )
+    found: dict[float, str] = {}
+    for value in [*beside, *values]:
+        place = axis.place(value)
+        if place is not None and all(abs(place - other) >= APART for other in found):
+            found[place] = _style.number(value) if isinstance(value, int | float) else str(value)
+    return sorted(found.items())

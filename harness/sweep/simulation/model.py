@@ -71,7 +71,9 @@ class Outcome:
     driver_bytes: float
     failures: int  # of nodes
     losses: int  # of trials, with their node
-    given_up: int  # trials lost so often without a checkpoint between that a run of a sweep leaves them; here they go on
+    given_up: (
+        int  # trials lost so often without a checkpoint between that a run of a sweep leaves them; here they go on
+    )
 
 
 def efficiency(seconds: Mapping[str, float], *, count_down: bool = False) -> float | None:
