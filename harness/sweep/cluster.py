@@ -69,6 +69,8 @@ def connect(resources: Resources) -> None:
     """Start Ray on this machine, or join the cluster. Raises UsageError where nothing answers there, or not to us."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if resources.address:
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "4")  # seconds, in place of 20, until a wrong token is said
     authenticate(resources)
     import ray
 

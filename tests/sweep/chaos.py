@@ -89,9 +89,7 @@ def undisturbed(folder: Path, trials: int) -> dict[str, list[dict]]:
     """The numbers of the same sweep without a kill."""
     spec = folder / "chaos.toml"
     spec.write_text(SPEC.format(seeds=trials, epochs=EPOCHS))
-    done = commands.harness("sweep", str(spec), workspace=folder / "workspace", HARNESS_CHECKPOINT_SECONDS="60")
-    assert done.returncode == 0, done.stderr
-    return commands.numbers(folder / "workspace")
+    return commands.train_here(spec, folder / "workspace")
 
 
 def main() -> None:

@@ -10,6 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from harness import spec
+from harness.training import train
+from harness.trials import directory
+
 TINY = ["--seeds", "1", "--set", "epochs=1", "--set", "train_limit=256", "--set", "bank_size=256"]
 
 
@@ -20,6 +24,14 @@ def harness(*words: str, workspace: Path, **environment: str) -> subprocess.Comp
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done
+
+
+def train_here(sweep: str | Path, workspace: Path, trials: int | None = None) -> dict[str, list[dict]]:
+    """The sweep's numbers, trained one after the other in this process: what any run of the command must come to."""
+    found = spec.load(sweep).trials()[:trials]
+    for trial in found:
+        train(trial.replace(threads=1), directory(workspace, trial))
+    return numbers(workspace)
 
 
 def start(*words: str, workspace: Path) -> subprocess.Popen[str]:
@@ -33,13 +45,13 @@ def start(*words: str, workspace: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(found: Callable[[], object], seconds: float = 90) -> object:
+def wait_for(found: Callable[[], object], seconds: float = 90, every_seconds: float = 0.05) -> object:
     """Poll until something is there."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         if value := found():
             return value
-        time.sleep(0.05)
+        time.sleep(every_seconds)
     raise AssertionError("it never came")
 
 

@@ -23,7 +23,8 @@ from tests.sweep.commands import harness
 from tests.sweep.test_faults import SPEC
 
 RAY = Path(sys.executable).with_name("ray")
-LOOPBACK = ["--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+FREE_PORTS = [f"--{agent}-port=0" for agent in ("dashboard-agent-listen", "runtime-env-agent", "metrics-export")]
+LOOPBACK = ["--node-ip-address=127.0.0.1", "--disable-usage-stats", *FREE_PORTS]
 
 
 class Ray:
@@ -94,10 +95,12 @@ def open_cluster(address):
 
 def test_the_trials_of_a_node_that_dies_move_to_another_and_resume(ray, spec, tmp_path, monkeypatch):
     expected = tmp_path / "undisturbed"
-    assert harness("sweep", spec, workspace=expected).returncode == 0
+    commands.train_here(spec, expected)
     running_ray = ray()
-    nodes = [running_ray.node() for _ in range(2)]
-    commands.wait_for(lambda: "/2.0 CPU" in status(running_ray))
+    nodes = []
+    for number in (1, 2):  # one after the other: at the same moment they may take the same port
+        nodes.append(running_ray.node())
+        commands.wait_for(lambda number=number: f"/{number}.0 CPU" in status(running_ray), every_seconds=1)
     workspace = tmp_path / "workspace"
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     running = commands.start("sweep", spec, "--address", running_ray.address, workspace=workspace)
@@ -118,7 +121,7 @@ def test_a_workspace_that_another_node_does_not_see_is_refused_before_anything_s
     hidden = f'mount -t tmpfs tmpfs {workspace} && exec "$@"'  # the node has another disk there
     running.node("unshare", "--mount", "sh", "-c", hidden, "sh")
     options, environment = open_cluster(running.address)
-    commands.wait_for(lambda: "/1.0 CPU" in status(running))
+    commands.wait_for(lambda: "/1.0 CPU" in status(running), every_seconds=1)
     done = harness("sweep", spec, *options, workspace=workspace, **environment)
     assert done.returncode == 2
     assert f"not every machine of the cluster sees the workspace {workspace}" in " ".join(done.stderr.split())

@@ -42,7 +42,7 @@ def look(path, workspace):
 def undisturbed(tmp_path_factory):
     """A search with halving, one trial at a time."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    path = written(folder, 7, 9, "grace_epochs = 1")
+    path = written(folder, 6, 9, "grace_epochs = 1")
     done = harness("sweep", path, "--workers", "1", workspace=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return path, folder, done
@@ -51,7 +51,7 @@ def undisturbed(tmp_path_factory):
 def test_a_search_asks_for_so_many_points_and_halving_ends_those_that_fall_behind(undisturbed):
     path, workspace, done = undisturbed
     found = look(path, workspace)
-    assert sorted(point.number for point in found) == list(range(7))
+    assert sorted(point.number for point in found) == list(range(6))
     states = [point.state.state for point in found]
     assert set(states) == {"done", "stopped"}
     assert found[0].state.state == "done"
@@ -84,9 +84,9 @@ def test_a_search_that_is_complete_wakes_nothing(undisturbed):
 def test_a_search_that_is_killed_goes_on_as_it_would_have(undisturbed, tmp_path):
     """The same points with the same numbers: nothing of a search is kept but its trial directories."""
     _, workspace, _ = undisturbed
-    path = written(tmp_path, 7, 9, "grace_epochs = 1")
+    path = written(tmp_path, 6, 9, "grace_epochs = 1")
     running = commands.start("sweep", path, "--workers", "1", workspace=tmp_path)
-    commands.wait_for(lambda: len(list(tmp_path.glob("trials/*/asked.json"))) >= 4)
+    commands.wait_for(lambda: len(list(tmp_path.glob("trials/*/asked.json"))) >= 3)
     running.kill()
     running.wait()
     done = harness("sweep", path, "--workers", "1", workspace=tmp_path)

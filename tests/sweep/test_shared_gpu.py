@@ -51,7 +51,7 @@ def answers(port):
         return True
 
 
-@pytest.mark.parametrize(("per_gpu", "at_once"), [(1, 1), (2, 2)])
+@pytest.mark.parametrize(("per_gpu", "at_once"), [(2, 2)])
 def test_so_many_trials_run_at_once_as_share_a_gpu(cluster, tmp_path, per_gpu, at_once):
     path = tmp_path / "two.toml"
     path.write_text(SPEC)
