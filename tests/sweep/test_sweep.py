@@ -31,7 +31,6 @@ temperature = [{temperatures}]
 [[cells]]
 method = "selfcon"
 """
-SLOW = ["--seeds", "1", "--set", "epochs=60", "--set", "eval_every=60", "--set", "weight=1", "--set", "temperature=0.1"]
 
 
 @pytest.fixture(scope="module")
@@ -101,22 +100,6 @@ def test_a_value_added_to_the_grid_trains_only_the_new_cells(tmp_path):
     assert before.items() <= after.items()
 
 
-def test_trial_process_killed_during_a_sweep_is_started_again(tmp_path):
-    running = commands.start("sweep", "digits", *SLOW, "--workers", "1", workspace=tmp_path)
-    first = commands.wait_for(lambda: commands.leases(tmp_path))[0]
-    progress = tmp_path / "trials" / first["trial"] / "progress.json"
-    commands.wait_for(lambda: progress.is_file() and json.loads(progress.read_text())["epoch"] >= 1)
-    os.kill(first["pid"], signal.SIGKILL)
-    second = commands.wait_for(lambda: [lease for lease in commands.leases(tmp_path) if lease["pid"] != first["pid"]])[
-        0
-    ]
-    assert second["trial"] == first["trial"]
-    running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=60)
-    assert running.returncode == 1
-    assert "the same command goes on" in said
-
-
 def test_sweep_killed_with_all_its_processes_goes_on_and_ends_as_if_undisturbed(swept, tmp_path):
     running = commands.start("sweep", "digits", *TINY, workspace=tmp_path)
     commands.wait_for(lambda: len(commands.finished(tmp_path)) >= 3)
@@ -170,7 +153,7 @@ def test_damaged_files_are_set_aside_and_the_sweep_completes(tmp_path, swept):
 
 def test_reduced_cifar100_sweep_runs_all_30_trainings_on_real_images_and_compiles_its_report(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_DATA", str(genuine.real_data("cifar-100-python")))
-    small = ["epochs=1", "train_limit=512", "test_limit=400", "encoder=small", "initialisation=random", "bank_size=256"]
+    small = ["epochs=1", "train_limit=256", "test_limit=200", "encoder=small", "initialisation=random", "bank_size=256"]
     words = ["cifar100", "--seeds", "1", *(word for text in small for word in ("--set", text))]
     done = harness("sweep", *words, workspace=tmp_path)
     assert done.returncode == 0, done.stderr
