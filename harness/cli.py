@@ -226,6 +226,11 @@ def compare(
     if name is None:
         raise UsageError("harness compare NAME: which sweep? Or --self-test.")
     folder, spec = _spec(name, set_, seeds, workspace)
+    if spec.search:
+        raise UsageError(
+            f"harness compare {name}: a search holds training images out, and nothing published did; `harness report {name}` "
+            "has what it found. Train that on all images, with seeds, in a sweep to be compared."
+        )
     found = comparisons.compare(spec, folder, epoch, also or ())
     sys.exit(compare_command.run(out, found, json, output))
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from harness import live, points, search_display, spec
 from tests import builders
 from tests.report.test_search_report import build
+from tests.sweep import commands
 from tests.test_search import FILE
 
 
@@ -96,3 +97,10 @@ def test_the_live_view_of_several_searches_shows_the_best_of_each(tmp_path):
     console.print(live.view(seen, console))
     assert "24 of 24 points asked for" in console.export_text()
     assert seen.is_complete()
+
+
+def test_a_search_is_not_compared(half):
+    _, workspace = half
+    done = commands.harness("compare", str(workspace / "s.toml"), workspace=workspace)
+    assert done.returncode == 2
+    assert "harness report" in done.stderr
