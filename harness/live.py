@@ -109,10 +109,9 @@ class Watch:
 
     def _not_asked(self) -> int:
         """Points that a search may still ask for."""
-        if not self.spec.search:
+        if not self.study:
             return 0
-        asked = sum(point.number is not None for point in self.tried)
-        return max(0, self.spec.search.trials * self.spec.seeds - asked)
+        return sum(self.study.left(self.tried, seed) for seed in range(self.spec.seeds))
 
     def _epochs(self) -> float:
         """Of a point of a search, on average: halving ends most of them early."""
@@ -121,8 +120,8 @@ class Watch:
 
     def is_complete(self) -> bool:
         """Whether nothing is left to train."""
-        if self.spec.search:
-            return self._not_asked() == 0 and all(point.is_over for point in self.tried if point.number is not None)
+        if self.study:
+            return self.study.is_complete(self.tried)
         return self.count("done") == len(self.entries)
 
     def value(self, cell: Cell) -> tuple[float | None, int]:

@@ -1,13 +1,14 @@
 """The points that a search has tried: read from the trial directories of a workspace, which are all that a search remembers.
 
-A training counts, whoever made it, if its settings are those of the search at some point of its space: same data, epochs,
-share of held-out images, seed. So a finished grid seeds a search, and a search that is run again goes on.
+A training is known to a search, whoever made it, if its settings are the search's at some point of its space: same data,
+epochs, share of held-out images, seed. So a finished grid seeds a search, and a search that is run again goes on.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Point:
     places: tuple[float, ...]  # in the cube
     directory: Path
     state: TrialState
-    number: int | None  # in the order in which the search asked for it; None: another sweep did
+    number: int | None  # in the order in which the search asked for it; None: it is another sweep's
     values: Mapping[int, float]  # recall of held-out images after each evaluated epoch, as fractions
     test: float | None  # Recall@1 of the test images at the end, which nothing is chosen by
     seconds: float  # of its device
@@ -61,7 +62,10 @@ class Study:
         self.over: dict[str, Point] = {}
 
     def look(self) -> list[Point]:
-        """All points, by seed, in the order in which they were asked for; first those that the search did not ask for."""
+        """All points, by seed, in the order in which they were asked for; first those that the search did not ask for.
+
+        What others left unfinished is no point: the search may ask for it, and goes on with it then.
+        """
         found = []
         for directory in trials.find(self.workspace):
             name = directory.name
@@ -71,8 +75,45 @@ class Study:
                 point = self._read(directory, place)
                 if point.state.state == "done":
                     self.over[name] = point
-                found.append(point)
+                if point.number is not None or point.is_over or point.state.state == "running":
+                    found.append(point)
         return sorted(found, key=lambda point: (point.trial.seed, -1 if point.number is None else point.number))
+
+    def left(self, found: Sequence[Point], seed: int) -> int:
+        """How many points the search with this seed may still ask for; of `found`, which is what `look` returned."""
+        known = [point for point in found if point.trial.seed == seed]
+        left = self.search.trials - sum(point.number is not None for point in known)
+        if self.trainings is not None:
+            left = min(left, self.trainings - len(known))
+        return max(0, left)
+
+    def is_complete(self, found: Sequence[Point]) -> bool:
+        """Whether nothing is left to ask for, and all that was asked for is over."""
+        asked = [point for point in found if point.number is not None]
+        return all(point.is_over for point in asked) and not any(self.left(found, s) for s in range(self.spec.seeds))
+
+    @functools.cached_property
+    def trainings(self) -> int | None:
+        """Distinct trainings of a space of choices alone; None for a space with a range."""
+        if not self.search.is_finite:
+            return None
+        return len({found for settings in self.search.corners() if (found := self.identify(settings, 0)) is not None})
+
+    def identify(self, settings: Mapping[str, Any], seed: int) -> str | None:
+        """The id of the training that these settings are; None where they do not go together."""
+        try:
+            return self.spec.sought(settings, seed).trial_id
+        except UsageError:
+            return None
+
+    @functools.cached_property
+    def _methods(self) -> set[str]:
+        """Under which canonical names its trainings are kept."""
+        names = {self.search.method}
+        for settings in itertools.islice(self.search.corners(), 1000):
+            with contextlib.suppress(UsageError):
+                names.add(self.spec.sought(settings, 0).method)
+        return names
 
     def in_cells(self, points: Sequence[Point]) -> SweepSpec:
         """The sweep with these points as its cells."""
@@ -85,16 +126,12 @@ class Study:
         trial = self.spec.sought(dict(settings), seed)
         directory = trials.directory(self.workspace, trial)
         directory.mkdir(parents=True, exist_ok=True)
-        asked = {"search": self.spec.name, "number": number, "sampler": self.search.sampler}
+        asked = {"search": self.spec.name, "of": self.search.digest, "number": number, "places": list(places)}
         files.write_json(directory / trials.ASKED, asked)
         trials.write_config(directory, trial)
-        self.places[trial.trial_id] = (trial, settings, self._exactly(settings))
-        return self._read(directory, (trial, settings, self._exactly(settings)))
-
-    def _exactly(self, settings: Sequence[tuple[str, Any]]) -> tuple[float, ...]:
-        places = self.search.places(dict(settings))
-        assert places is not None, "a value of an axis is on it"
-        return places
+        place = (trial, settings, tuple(places))
+        self.places[trial.trial_id] = place
+        return self._read(directory, place)
 
     def _place(self, directory: Path) -> _Place | None:
         """Which point a directory's training is; None for one that is not of this search."""
@@ -102,47 +139,63 @@ class Study:
         if name not in self.places:
             try:
                 settings = trials.read_json(directory / trials.CONFIG)["settings"]
-                self.places[name] = self._matching(settings, name)
-            except (trials.DamagedFile, OSError, KeyError, TypeError, UsageError):
+                self.places[name] = self._matching(settings, directory)
+            except (trials.DamagedFile, OSError):
                 return None
+            except (KeyError, TypeError, UsageError):  # of another version, or none of ours
+                self.places[name] = None
         return self.places[name]
 
-    def _matching(self, known: Mapping[str, Any], trial_id: str) -> _Place | None:
+    def _asked(self, directory: Path) -> dict[str, Any]:
+        """What this search wrote when it asked for the training; empty where it did not."""
+        with contextlib.suppress(OSError, trials.DamagedFile):
+            asked = trials.read_json(directory / trials.ASKED)
+            if (asked.get("search"), asked.get("of")) == (self.spec.name, self.search.digest):
+                return asked
+        return {}
+
+    def _matching(self, known: Mapping[str, Any], directory: Path) -> _Place | None:
         axes = dict(self.search.space)
         same = ("dataset", "epochs", "batch_size", "validation_fraction", "encoder", "image_size", "data_digest")
         if any(known.get(name) != getattr(self.spec.middle, name) for name in same if name not in axes):
             return None
-        if known.get("seed") not in range(self.spec.seeds):
+        if known.get("seed") not in range(self.spec.seeds) or known.get("method") not in self._methods:
             return None
+        if asked := self._asked(directory):
+            with contextlib.suppress(KeyError, TypeError, ValueError, UsageError):
+                places = tuple(map(float, asked["places"]))
+                settings = self.search.settings(places)
+                if (trial := self.spec.sought(dict(settings), known["seed"])).trial_id == directory.name:
+                    return trial, settings, places
         trial = config.from_dict(known)
         candidates = []
         for name, axis in self.search.space:
             own = trial.options.get(name, getattr(trial, name, None))
-            setting = config.known_settings()[name]
-            hidden = trial.method != self.search.method and setting.group is not None
+            hidden = trial.method != self.search.method and config.known_settings()[name].group is not None
             # MaskCon at w = 0 or τ = ∞ is kept under a simpler name, without the setting
             candidates.append(dict.fromkeys([own, *axis.limits()] if hidden else [own]))
         for values in itertools.product(*candidates):
-            settings = dict(zip(axes, values, strict=True))
-            places = self.search.places(settings)
-            with contextlib.suppress(UsageError):
-                if places and (found := self.spec.sought(settings, trial.seed)).trial_id == trial_id:
-                    return found, tuple(settings.items()), places
+            by_name = dict(zip(axes, values, strict=True))
+            found = self.search.places(by_name)
+            if found and self.identify(by_name, trial.seed) == directory.name:
+                return self.spec.sought(by_name, trial.seed), tuple(by_name.items()), found
         return None
 
     def _read(self, directory: Path, place: _Place) -> Point:
         trial, settings, places = place
-        state, number = trials.state(directory, glance=True), None
+        state = trials.state(directory, glance=True)
         lines: list[dict[str, Any]] = []
         with contextlib.suppress(OSError, trials.DamagedFile, ValueError):
             lines = trials.read_metrics(directory / trials.METRICS)
-        with contextlib.suppress(OSError, trials.DamagedFile):
-            asked = trials.read_json(directory / trials.ASKED)
-            number = int(asked["number"]) if asked.get("search") == self.spec.name else None
+        if state.state == "done" and (not lines or lines[-1]["epoch"] < trial.epochs):
+            with contextlib.suppress(OSError, trials.DamagedFile):
+                lines = trials.read_result(directory)["metrics"]
+        number = self._asked(directory).get("number")
         values = {line["epoch"]: float(line[self.metric]) for line in lines if self.metric in line}
         test = lines[-1].get("recall_at_1") if lines and state.state == "done" else None
         seconds = float(lines[-1].get("seconds", 0.0)) if lines else 0.0
-        return Point(trial, settings, places, directory, state, number, values, test, seconds)
+        asked = number if isinstance(number, int) else None
+        return Point(trial, settings, places, directory, state, asked, values, test, seconds)
 
 
 def located(spec: SweepSpec, workspace: Path) -> SweepSpec:

@@ -20,14 +20,19 @@ Every setting is one axis of a cube with sides from 0 to 1. Values beside a rang
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import hashlib
+import itertools
+import json
 import math
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import config, declared, errors, methods
+from harness import config, declared, errors, methods, resources
 from harness.errors import UsageError
 
 SAMPLERS = ("gp", "tpe", "random")
@@ -50,7 +55,7 @@ class Axis:
     above: float | None = None  # one over it, as τ = ∞
 
     def value(self, place: float) -> Any:
-        """The value at a place from 0 to 1; three digits of it, so that people can write it again."""
+        """The value at a place from 0 to 1; of a thousand or more, with as few digits, so that people can write it again."""
         if self.choices:
             return self.choices[min(int(place * len(self.choices)), len(self.choices) - 1)]
         start, end = self._range()
@@ -63,7 +68,7 @@ class Axis:
             found = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
         else:
             found = self.low + share * (self.high - self.low)
-        return min(self.high, max(self.low, float(f"{found:.3g}")))
+        return min(self.high, max(self.low, self._short(found)))
 
     def place(self, value: Any) -> float | None:
         """Where a value is, in the middle of its part of the side; None for one that is not in the space."""
@@ -97,6 +102,12 @@ class Axis:
         parts = [self.below, f"{self.low:g} to {self.high:g}{scale}", self.above]
         return ", ".join(part if isinstance(part, str) else f"{part:g}" for part in parts if part is not None)
 
+    def _short(self, value: float) -> float:
+        """To a thousandth of the range or finer; of a range over decades to three digits."""
+        if self.log and self.high >= 2 * self.low:
+            return float(f"{value:.3g}")
+        return round(value, 3 - math.floor(math.log10(self.high - self.low)))
+
     def _range(self) -> tuple[float, float]:
         """Where the range begins and ends on the side."""
         return END if self.below is not None else 0.0, 1 - END if self.above is not None else 1.0
@@ -124,6 +135,22 @@ class Search:
             rung *= self.reduction
         return found
 
+    @property
+    def digest(self) -> str:
+        """Of what is searched, by what: a search of the same is this one, however many points it asks for."""
+        known = json.dumps([self.method, self.objective, [(name, repr(axis)) for name, axis in self.space]])
+        return hashlib.sha256(known.encode()).hexdigest()[:16]
+
+    def corners(self) -> Iterator[dict[str, Any]]:
+        """Settings at the ends and middles of all axes; of a space of choices alone, all there are."""
+        for values in itertools.product(*(axis.limits() for _, axis in self.space)):
+            yield dict(zip((name for name, _ in self.space), values, strict=True))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the space is of choices alone."""
+        return all(axis.choices for _, axis in self.space)
+
     def settings(self, places: Sequence[float]) -> tuple[tuple[str, Any], ...]:
         """The settings at a point of the cube."""
         return tuple((name, axis.value(place)) for (name, axis), place in zip(self.space, places, strict=True))
@@ -141,7 +168,7 @@ def of_file(path: Path, content: Any, overrides: Mapping[str, str], sweeps: Sequ
     _known(path, "search", content, _KEYS)
     if "method" not in content or not isinstance(content.get("space"), dict) or not content["space"]:
         raise UsageError(f"{path}: [search] needs a `method` and [search.space] with a setting at the least.")
-    methods.load(content["method"])
+    methods.load(str(content["method"]))
     space = []
     for name, stated in content["space"].items():
         if name not in config.known_settings():
@@ -198,10 +225,15 @@ def _grid(path: Path, grid: Any, sweeps: Sequence[str]) -> str | None:
         beside = path.resolve().parent / grid
         if not beside.is_file():
             raise UsageError(f"{path}: grid={grid!r}: there is no such file beside this one.")
-        return str(beside)
-    if grid not in sweeps:
+        found: Path = beside
+    elif grid not in sweeps:
         raise errors.unknown(f"grid in [search] of {path.name}", str(grid), sweeps)
-    return str(grid)
+    else:
+        found = resources.folder("experiments") / f"{grid}.toml"
+    with contextlib.suppress(tomllib.TOMLDecodeError):  # said where it is loaded
+        if "search" in tomllib.loads(found.read_text()):
+            raise UsageError(f"{path}: grid={grid!r} is a search itself; name a sweep with [[cells]].")
+    return str(found) if grid.endswith(".toml") else str(grid)
 
 
 def _whole(path: Path, content: Mapping[str, Any], name: str, default: Any, least: int) -> Any:

@@ -27,7 +27,7 @@ def head(out: Console, spec: SweepSpec, workspace: Path) -> None:
     searches = "" if spec.seeds == 1 else f" in each of {spec.seeds} searches"
     out.print(
         f"{search.trials} points{searches}, {_asked(found)} asked for so far, {_over(found)} of them over; "
-        f"{len(found) - _asked(found)} finished trainings of other sweeps are known to it"
+        f"{len(found) - _asked(found)} trainings of other sweeps are known to it"
     )
     for name, axis in search.space:
         out.print(f"  {name}: {axis.words()}")
@@ -39,13 +39,14 @@ def head(out: Console, spec: SweepSpec, workspace: Path) -> None:
 
 def outcome(out: Console, spec: SweepSpec, workspace: Path, again: str) -> int:
     """What a search has found, and how to go on. 0 where it is complete."""
-    found = Study(spec, workspace).look()
+    study = Study(spec, workspace)
+    found = study.look()
     out.print(_counted(spec, found))
     for seed in range(spec.seeds):
         if point := points.best([point for point in found if point.trial.seed == seed]):
             of = "" if spec.seeds == 1 else f" of search {seed}"
             out.print(f"Best{of}: {escape(in_words(point))}", soft_wrap=True)
-    if not is_complete(spec, found):
+    if not study.is_complete(found):
         out.print(
             f"Everything so far is kept; the same command goes on: `harness sweep {escape(again)}`", soft_wrap=True
         )
@@ -60,14 +61,15 @@ def outcome(out: Console, spec: SweepSpec, workspace: Path, again: str) -> int:
 
 def plan(out: Console, spec: SweepSpec, workspace: Path, as_json: bool) -> int:
     """What a search may still take, at the most: as if no point were stopped early."""
-    found = Study(spec, workspace).look()
-    missing = _of(spec).trials * spec.seeds - _asked(found)
+    study = Study(spec, workspace)
+    found = study.look()
+    missing = sum(study.left(found, seed) for seed in range(spec.seeds))
     of_all = [Planned(point.trial, point.directory, point.state, ()) for point in found if not point.is_over]
     of_all += [Planned(spec.middle, workspace, TrialState("missing"), ())] * missing
     guess = estimate(of_all, workspace)
     if as_json:
         known = guess.hours is not None
-        print_json(out, to_dict(spec, found) | {"device_hours_at_most": guess.hours if known else "unknown"})
+        print_json(out, to_dict(study, found) | {"device_hours_at_most": guess.hours if known else "unknown"})
         return 0
     out.print(_counted(spec, found))
     out.print(f"Time left on one device, if no point were stopped early: {hours(guess)}")
@@ -76,10 +78,11 @@ def plan(out: Console, spec: SweepSpec, workspace: Path, as_json: bool) -> int:
 
 def status(out: Console, spec: SweepSpec, workspace: Path, as_json: bool) -> int:
     """Point by point. 1 while the search is not complete."""
-    found = Study(spec, workspace).look()
+    study = Study(spec, workspace)
+    found = study.look()
     if as_json:
-        print_json(out, to_dict(spec, found))
-        return 0 if is_complete(spec, found) else 1
+        print_json(out, to_dict(study, found))
+        return 0 if study.is_complete(found) else 1
     names = [name for name, _ in _of(spec).space]
     table = Table("seed", "point", *names, "state", "held-out Recall@1, %", "epochs")
     for point in found:
@@ -91,16 +94,17 @@ def status(out: Console, spec: SweepSpec, workspace: Path, as_json: bool) -> int
         table.add_row(str(point.trial.seed), number, *shown, state, value, str(point.state.epoch))
     out.print(table)
     out.print(_counted(spec, found))
-    return 0 if is_complete(spec, found) else 1
+    return 0 if study.is_complete(found) else 1
 
 
-def to_dict(spec: SweepSpec, found: Sequence[Point]) -> dict[str, Any]:
+def to_dict(study: Study, found: Sequence[Point]) -> dict[str, Any]:
     """A search for `--json`."""
+    spec = study.spec
     return {
         "sweep": spec.name,
         "spec": spec.to_dict(),
         "asked": _asked(found),
-        "complete": is_complete(spec, found),
+        "complete": study.is_complete(found),
         "points": [
             {
                 "trial_id": point.trial.trial_id,
@@ -116,12 +120,6 @@ def to_dict(spec: SweepSpec, found: Sequence[Point]) -> dict[str, Any]:
             for point in found
         ],
     }
-
-
-def is_complete(spec: SweepSpec, found: Sequence[Point]) -> bool:
-    """Whether the search has asked for all that it may ask for, and heard of all."""
-    asked = [point for point in found if point.number is not None]
-    return len(asked) >= _of(spec).trials * spec.seeds and all(point.is_over for point in asked)
 
 
 def in_words(point: Point) -> str:

@@ -227,9 +227,9 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
             raise UsageError(f"{path}: a [search] has no {key!r}; with it go {', '.join(sorted(_KEYS_OF_A_SEARCH))}.")
         content = content | {"cells": []}
     elif not content.get("cells"):
-        raise UsageError(f"{path}: a sweep needs at least one [[cells]] with a `method`, or a [search].")
+        raise UsageError(f"{path}: a sweep needs `dataset` and at least one [[cells]] with a `method`, or a [search].")
     if "dataset" not in content:
-        raise UsageError(f"{path}: a sweep needs a `dataset`; known: {', '.join(datasets.names())}.")
+        raise UsageError(f"{path}: a sweep needs `dataset`; known: {', '.join(datasets.names())}.")
     if not isinstance(content["cells"], list) or not all(isinstance(entry, dict) for entry in content["cells"]):
         raise UsageError(f"{path}: cells={content['cells']!r} is not allowed: write each as [[cells]] with a `method`.")
     if not isinstance(content.get("settings", {}), dict):
@@ -289,10 +289,7 @@ def _build(path: Path, content: dict[str, Any], overrides: dict[str, str], seeds
 
 def _check_search(spec: SweepSpec, sought: Search) -> None:
     """Raises UsageError for a search whose trainings could not be made, or could not be compared."""
-    middle = {name: axis.value(0.5) for name, axis in sought.space}
-    for name, axis in sought.space:
-        for value in axis.limits():
-            trial = spec.sought(middle | {name: value}, 0)
+    trial = spec.middle
     if not trial.validation_fraction > 0:
         raise UsageError(
             "a search chooses by training images that are held out, never by the test images: "
@@ -300,6 +297,11 @@ def _check_search(spec: SweepSpec, sought: Search) -> None:
         )
     if sought.objective == "coarse" and methods.load(sought.method).label_source != "coarse":
         raise UsageError(f"objective='coarse' needs a method that trains on coarse labels; {sought.method} does not.")
+    middle = {name: axis.value(0.5) for name, axis in sought.space}
+    for name, axis in sought.space:
+        ids = {spec.sought(middle | {name: value}, 0).trial_id for value in axis.limits()}
+        if len(ids) == 1 < len(set(axis.limits())):
+            raise UsageError(f"{name} of [search.space] does not matter to {sought.method} here: leave it out.")
     for rung in sought.rungs(trial.epochs):
         if rung % trial.eval_every:
             raise UsageError(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import protocol
+from harness import points, protocol
 from harness import workspace as workspaces
 from harness.plan import Estimate, Planned, to_dict
 from harness.spec import SweepSpec
@@ -200,7 +200,11 @@ def sync(out: Console, err: Console, spec: SweepSpec, workspace: Path, uri: str 
     target = uri or tracking.default_uri(workspace)
     planned = plan_of(spec, workspace)
     done = [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
-    if problem := tracking.record_all(workspace, spec, target, done, complete=len(done) == len(planned)):
+    complete = len(done) == len(planned)
+    if spec.search:
+        study = points.Study(spec, workspace)
+        complete = study.is_complete(study.look())
+    if problem := tracking.record_all(workspace, spec, target, done, complete=complete):
         err.print(f"[red]MLflow could not be written:[/red] {escape(problem)}", soft_wrap=True)
         return 1
     out.print(f"{len(done)} finished trials are recorded in {escape(tracking.public(target))}.", soft_wrap=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import files, lease
+from harness import attempts, files, lease
 from harness.config import TrialConfig, from_dict
 from harness.errors import UsageError
 
@@ -29,10 +29,8 @@ CONFIG, METRICS, RESULT, FAILURE = "config.json", "metrics.jsonl", "result.json"
 CHECKPOINT, ENCODER, FEATURES = "checkpoint.pt", "encoder.pt", "features.npz"
 ENVIRONMENT, PROGRESS, STOPPED = "environment.json", "progress.json", "stopped.json"
 ASKED = "asked.json"
-SMALL, LARGE = (
-    (CONFIG, RESULT, ENVIRONMENT, METRICS),
-    (ENCODER, FEATURES),
-)  # what a finished trial is; LARGE: zip archives
+SMALL = (CONFIG, RESULT, ENVIRONMENT, METRICS, attempts.NAME, ASKED)  # what a finished trial is
+LARGE = (ENCODER, FEATURES)  # and its zip archives
 SIGNAL, BUDGET, STALLED, DISK_FULL, SEARCH = "signal", "budget", "stalled", "disk full", "search"  # kinds of stops
 RESULT_PARTS = dict.fromkeys(("trial_id", "epochs", "seconds", "train_images", "metrics")).keys()  # that it must have
 _BEGINNING = re.compile(  # of a result.json as `harness.training` writes it

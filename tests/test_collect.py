@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from harness import collect, lease, results, tracking, trials
+from harness import attempts, collect, lease, results, tracking, trials
 from harness import spec as specs
 from harness import workspace as workspaces
 from harness.collect import DIFFERS, HERE, REFUSED, TAKEN
@@ -65,7 +65,8 @@ def test_only_the_files_of_a_finished_trial_are_taken(tmp_path, sweep):
         (directory / name).write_text("{}")
     taken(tmp_path)
     names = {path.name for path in trials.directory(tmp_path / "near", directory.name).iterdir()}
-    assert names == {trials.CONFIG, trials.RESULT, trials.ENVIRONMENT, trials.METRICS}
+    known = {trials.CONFIG, trials.RESULT, trials.ENVIRONMENT, trials.METRICS, attempts.NAME}
+    assert names == known
 
 
 def cut(directory):

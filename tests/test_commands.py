@@ -199,7 +199,7 @@ def test_stopped_training_says_how_to_go_on_and_does_not_begin_anew(number, tmp_
     commands.wait_for(lambda: [path for path in _metrics(tmp_path) if len(path.read_text().splitlines()) >= 2])
     second = harness(*words, workspace=tmp_path)
     assert second.returncode == 1
-    assert f"being trained by process {running.pid}" in second.stdout + second.stderr
+    assert f"is held by process {running.pid}" in second.stdout + second.stderr
     running.send_signal(number)
     said, _ = running.communicate(timeout=60)
     assert running.returncode == 1

@@ -104,6 +104,8 @@ def test_rungs_grow_by_the_reduction_and_end_before_the_last_epoch(search):
         ("weight = {low = 0, high = 1}", "weight = 0.5", "neither a list of values nor a range"),
         ("dataset =", "claims = []\ndataset =", "no 'claims'"),
         ("trials = 4", 'grid = "cifar"', "cifar100"),
+        ("trials = 4", 'grid = "search-digits"', "is a search itself"),
+        ('method = "maskcon"', 'method = ["maskcon"]', "maskcon"),
         ('method = "maskcon"', 'method = "supfine"\nobjective = "coarse"', "coarse labels"),
     ],
 )
@@ -178,9 +180,56 @@ def test_an_asked_point_is_there_before_anything_trains_it(tmp_path, search):
 def test_points_of_another_search_are_known_but_not_its_own(tmp_path, search):
     study = points.Study(search, tmp_path)
     asked = study.ask(0, 0, (0.25, 0.5))
+    builders.finished_trial(tmp_path, asked.trial, 0.5)
     files.write_json(asked.directory / trials.ASKED, {"search": "another", "number": 5})
     (point,) = points.Study(search, tmp_path).look()
     assert point.number is None
+
+
+def test_what_others_left_unfinished_may_be_asked_for(tmp_path, search):
+    builders.unfinished_trial(tmp_path, search.middle, epoch=1)
+    study = points.Study(search, tmp_path)
+    assert study.look() == []
+    asked = study.ask(0, 0, (0.5, 0.5))
+    assert asked.trial == search.middle
+    assert [point.state.state for point in study.look()] == ["unfinished"]
+
+
+def test_a_narrowed_search_is_another_one_that_knows_the_same_trainings(tmp_path, search):
+    narrow = loaded(tmp_path, "", "", ["temperature=0.1"])
+    asked = points.Study(narrow, tmp_path).ask(0, 0, (0.25, 0.5))
+    builders.finished_trial(tmp_path, asked.trial, 0.5)
+    study = points.Study(search, tmp_path)
+    (known,) = study.look()
+    assert known.number is None
+    assert study.left([known], 0) == 4
+    own = points.Study(narrow, tmp_path)
+    assert own.left(own.look(), 0) == 3
+
+
+def test_a_space_of_choices_ends_with_its_trainings(tmp_path):
+    few = loaded(tmp_path, "trials = 4", "trials = 40", ["temperature=0.05,0.1,inf", "weight=0,0.5"])
+    study = points.Study(few, tmp_path)
+    assert study.trainings == 4  # w = 0 is one whatever τ is
+    assert study.left([], 0) == 4
+
+
+def test_a_setting_that_does_not_matter_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"temperature of .* does not matter to grafit"):
+        loaded(tmp_path, 'method = "maskcon"', 'method = "grafit"')
+
+
+def test_a_point_is_where_it_was_asked_for_though_its_training_has_a_simpler_name(tmp_path, search):
+    study = points.Study(search, tmp_path)
+    asked = study.ask(0, 0, (0.0, 0.7))
+    assert asked.trial.method == "selfcon"
+    (again,) = points.Study(search, tmp_path).look()
+    assert (again.places, again.settings) == (asked.places, asked.settings)
+
+
+def test_a_range_close_to_one_has_values_enough():
+    axis = Axis(low=0.99, high=0.9999)
+    assert len({axis.value(step / 500) for step in range(501)}) > 400
 
 
 def test_a_damaged_directory_is_no_point_and_no_traceback(tmp_path, search):

@@ -99,6 +99,8 @@ def write_finished(workspace: Path, trial: TrialConfig) -> Path:
             "first_step": STARTED + 1,
             "finished": STARTED + EPOCH_SECONDS * trial.epochs + 1,
             "notes": [],
+            "attempts": 1,
+            "deaths": 0,
             "metrics": lines,
         },
     }

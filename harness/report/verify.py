@@ -49,14 +49,19 @@ def verify(content: Content, folder: Path, fresh: dict[str, Any], runs: tracking
     return Verified(_numbers(made), len(made), len(content.directories), tuple(wrong))
 
 
-def verify_search(found: Found, parts: Sequence[Table | Figure], folder: Path, fresh: dict[str, Any]) -> Verified:
-    """Check the report of a search; `parts` are its tables and figures, made anew."""
+def verify_search(
+    found: Found, parts: Sequence[Table | Figure], rows: str, folder: Path, fresh: dict[str, Any]
+) -> Verified:
+    """Check the report of a search; `parts` are its tables and figures, `rows` its results.csv, made anew."""
     if not (folder / "report.html").is_file():
         raise UsageError(f"{folder} holds no report: `harness report` writes it, --verify checks it afterwards.")
     made = [part for part in parts if isinstance(part, Table)]
     whole = {point.trial.trial_id: point.directory for point in found.points if point.state.state == "done"}
     known, wrong = _provenance(folder, fresh)
     wrong += [*_trials(whole), *_documents(found, parts, made, known, folder)]
+    for table in made:
+        wrong += _lines(folder / f"{table.name}.csv", table.csv(), table)
+    wrong += _lines(folder / "results.csv", rows)
     wrong += _lines(folder / "report.html", page.render_search(found, parts, known, folder))
     return Verified(_numbers(made), len(made), len(found.points), tuple(wrong))
 

@@ -76,11 +76,13 @@ def run(
         # More than one pass only where another process, the last one of a killed sweep say, let go of trials meanwhile.
         while stopped is None and (work := _work(spec, workspace, planned, tried, retry_failed)).most:
             stopped = _train(work, spec, workspace, resources, limits, take)
-            tried |= work.handed
             planned = _settled(spec, workspace)
+            if not work.handed:
+                break  # a search that found nothing new to ask for
+            tried |= work.handed
         while stopped is None and resources.trials_per_gpu > 1 and (todo := _crowded(planned, tried)):
             resources = dataclasses.replace(resources, trials_per_gpu=resources.trials_per_gpu // 2)
-            stopped = _train(Listed(todo), spec, workspace, resources, limits, take)
+            stopped = _train(_again(spec, workspace, todo), spec, workspace, resources, limits, take)
             planned = _settled(spec, workspace)
         take(_done(planned))
         workspaces.save_spec(workspace, points.located(spec, workspace))
@@ -95,16 +97,24 @@ def _done(planned: list[Planned]) -> list[str]:
 def _is_complete(spec: SweepSpec, workspace: Path, planned: list[Planned]) -> bool:
     """Whether nothing is left: every training done or, of a search, as many points as it may ask for over."""
     if spec.search:
-        return Asking(Study(spec, workspace)).most == 0
+        study = Study(spec, workspace)
+        return study.is_complete(study.look())
     return len(_done(planned)) == len(planned)
 
 
 def _work(
     spec: SweepSpec, workspace: Path, planned: list[Planned], tried: set[str], retry_failed: bool
 ) -> Listed | Asking:
+    if spec.search and not retry_failed:
+        return Asking(Study(spec, workspace), tried)
+    return _again(spec, workspace, _open(planned, tried, retry_failed))
+
+
+def _again(spec: SweepSpec, workspace: Path, todo: list[Planned]) -> Listed | Asking:
+    """These trials alone; of a search with the rungs that they have there."""
     if spec.search:
-        return Asking(Study(spec, workspace), tried, retry_failed=retry_failed)
-    return Listed(_open(planned, tried, retry_failed))
+        return Asking(Study(spec, workspace), only={entry.trial.trial_id for entry in todo})
+    return Listed(todo)
 
 
 def _open(planned: list[Planned], tried: set[str], retry_failed: bool) -> list[Planned]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from harness import halving
+from harness import halving, trials
 from harness.config import TrialConfig
 from harness.plan import Planned
 from harness.points import Point, Study
@@ -17,38 +17,50 @@ WAITING = ("missing", "unfinished")  # neither over nor in somebody's hands: wha
 class Asking:
     """Trials of a search, as many as it may still ask for. Searches of several seeds run one after the other."""
 
-    def __init__(self, study: Study, tried: Collection[str] = (), *, retry_failed: bool = False):
+    ahead = False  # each point is chosen when a place is free, by all that is known then
+
+    def __init__(self, study: Study, tried: Collection[str] = (), *, only: Collection[str] | None = None):
+        """`tried` in this run are not tried again; with `only`, nothing but these trials is trained, and nothing asked for."""
         self.study, self.search = study, study.search
         found = study.look()
-        states = ("failed",) if retry_failed else WAITING
         own = [point for point in found if point.number is not None and point.trial.trial_id not in tried]
-        self.waiting = [point for point in own if point.state.state in states]
-        self.left = {} if retry_failed else {seed: self._left(found, seed) for seed in range(study.spec.seeds)}
-        self.most = len(self.waiting) + sum(self.left.values())
+        self.waiting = [
+            point
+            for point in own
+            if (point.trial.trial_id in only if only is not None else point.state.state in WAITING)
+        ]
+        self.seeds = range(study.spec.seeds) if only is None else ()
+        self.most = len(self.waiting) + sum(study.left(found, seed) for seed in self.seeds)
         self.handed: set[str] = set()
         self.examples: Sequence[TrialConfig] = [study.spec.middle]
 
     def take(self) -> Planned | None:
         """A point that waits, or a new one."""
-        point = self.waiting.pop(0) if self.waiting else self._new()
-        if point is None:
-            return None
-        self.handed.add(point.trial.trial_id)
-        label = Cell(self.search.method, point.settings, (point.trial,)).label
-        return Planned(point.trial, point.directory, point.state, (label,))
+        while self.waiting:
+            point = self.waiting.pop(0)
+            last = max(point.values, default=0)  # where a stop came between a rung and its verdict, it is given now
+            reason = self._behind(point.trial, last, point.values[last]) if last else None
+            if reason is None:
+                return self._handed(point)
+            trials.record_stop(point.directory, trials.SEARCH, reason, None)
+        new = self._new()
+        return self._handed(new) if new else None
 
     def heard(self, entry: Planned, metrics: dict[str, Any]) -> str | None:
         """Why halving ends this trial now; None where it goes on."""
-        epoch, value = int(metrics["epoch"]), metrics.get(self.study.metric)
-        if value is None or epoch not in self.search.rungs(entry.trial.epochs):
+        value = metrics.get(self.study.metric)
+        return None if value is None else self._behind(entry.trial, int(metrics["epoch"]), float(value))
+
+    def _behind(self, trial: TrialConfig, epoch: int, value: float) -> str | None:
+        """Why a trial with this recall at a rung does not go on; None where it does, or where there is no rung."""
+        if epoch not in self.search.rungs(trial.epochs):
             return None
         others = [
             point.values[epoch]
             for point in self.study.look()
-            if point.trial.seed == entry.trial.seed and point.trial.trial_id != entry.trial.trial_id
-            if epoch in point.values
+            if point.trial.seed == trial.seed and point.trial.trial_id != trial.trial_id and epoch in point.values
         ]
-        if halving.goes_on(float(value), others, self.search.reduction):
+        if halving.goes_on(value, others, self.search.reduction):
             return None
         place = 1 + sum(other > value for other in others)
         return (
@@ -56,20 +68,20 @@ class Asking:
             f"{100 * max(others):.2f} %"
         )
 
-    def _left(self, found: Sequence[Point], seed: int) -> int:
-        """How many points the search with this seed may still ask for."""
-        asked = sum(point.trial.seed == seed and point.number is not None for point in found)
-        return max(0, self.search.trials - asked)
-
     def _new(self) -> Point | None:
         from harness.sweep import proposals
 
-        for seed in self.left:
-            if self.left[seed] > 0:
-                known = [point for point in self.study.look() if point.trial.seed == seed]
+        for seed in self.seeds:
+            found = self.study.look()  # another driver may have asked meanwhile
+            if self.study.left(found, seed) > 0:
+                known = [point for point in found if point.trial.seed == seed]
                 number = 1 + max((point.number for point in known if point.number is not None), default=-1)
-                place = proposals.propose(self.search, known, seed, number)
-                self.left[seed] = self.left[seed] - 1 if place else 0  # of a few choices nothing may be left
+                place = proposals.propose(self.search, known, seed, number, self.study.identify)
                 if place:
                     return self.study.ask(seed, number, place)
         return None
+
+    def _handed(self, point: Point) -> Planned:
+        self.handed.add(point.trial.trial_id)
+        label = Cell(self.search.method, point.settings, (point.trial,)).label
+        return Planned(point.trial, point.directory, point.state, (label,))

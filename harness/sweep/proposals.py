@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,20 +25,35 @@ TRIES = 30  # to find a point that was not tried before
 ASIDE = 0.02  # of a side, times the number of tries, from a point that a model insists on
 
 
-def propose(search: Search, known: Sequence[Point], seed: int, number: int) -> tuple[float, ...] | None:
-    """The place of a new point in the cube, for the search with this seed; None where nothing new was found.
+Identify = Callable[[Mapping[str, Any], int], str | None]  # settings and seed → the training's id, if they go together
+
+
+def propose(
+    search: Search, known: Sequence[Point], seed: int, number: int, identify: Identify
+) -> tuple[float, ...] | None:
+    """The place of a new point in the cube, for the search with this seed; None where no training is left, or none was found.
 
     `known` are all points of this seed. Those that are being trained count as such; those that failed count as the worst.
+    Different settings can be the same training: what is new is decided by `identify`.
     """
-    tried = {search.settings(point.places) for point in known}
+    tried = {point.trial.trial_id for point in known}
+
+    def is_new(places: tuple[float, ...]) -> bool:
+        found = identify(dict(search.settings(places)), seed)
+        return found is not None and found not in tried
+
     for attempt in range(TRIES):
         draw = np.random.default_rng(seeds.stream_seed(seed, f"search {number}", attempt))
         place = _place(search, known, seed, number, draw)
         if attempt and search.sampler != "random":
             place = np.clip(place + draw.normal(0.0, ASIDE * attempt, len(place)), 0.0, 1.0)
         found = tuple(float(side) for side in place)
-        if search.settings(found) not in tried:
+        if is_new(found):
             return found
+    for settings in search.corners() if search.is_finite else ():
+        places = search.places(settings)
+        if places and is_new(places):
+            return places
     return None
 
 

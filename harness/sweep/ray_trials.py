@@ -92,7 +92,8 @@ def _tuned(
         sees_gpus="gpu" in each,
     )
     control = Control(job.stop, job.run, limits, each.get("gpu", 0.0))
-    queue = Queue(work, resources.workers, control)
+    at_once = resources.workers if work.ahead else min(resources.workers or slots, slots)
+    queue = Queue(work, at_once, control)
     with display, control.listening(), _quiet():
         trainable = tune.with_parameters(train_one, job=job)
         tuner(trainable, queue, each, slots, scratch, [Events(queue, display, control)]).fit()

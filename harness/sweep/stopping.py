@@ -48,7 +48,7 @@ class AskedToStop:
     """In a trial: after a step, whether the run, or this trial, is to end. Raises `Stopped` then."""
 
     def __init__(self, path: Path, trial_id: str):
-        self.paths, self.looked = (path, of_one(path, trial_id)), 0.0
+        self.paths, self.looked = (of_one(path, trial_id), path), 0.0
 
     def __call__(self, *step: int) -> None:
         if time.monotonic() - self.looked >= LOOK_SECONDS:

@@ -10,6 +10,7 @@ from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 
+from harness.errors import DiskFull
 from harness.plan import Planned
 from harness.sweep.display import SweepDisplay
 from harness.sweep.stopping import Control
@@ -38,7 +39,11 @@ class Queue(Searcher):
             return Searcher.FINISHED
         if self.at_once and len(self.live) >= self.at_once:
             return None
-        entry = self.work.take()
+        try:
+            entry = self.work.take()
+        except DiskFull as full:
+            self.control.ask(DISK_FULL, str(full))
+            entry = None
         if entry is None:
             return Searcher.FINISHED
         self.live.add(trial_id)

@@ -14,6 +14,7 @@ class Work(Protocol):
 
     most: int  # trials, at the most
     handed: set[str]  # ids of those that were taken
+    ahead: bool  # whether trials may be taken before a place for them is free, so that they start at once then
 
     @property
     def examples(self) -> Sequence[TrialConfig]:
@@ -28,6 +29,8 @@ class Work(Protocol):
 
 class Listed:
     """Trials that are known before."""
+
+    ahead = True
 
     def __init__(self, todo: Sequence[Planned]):
         self.most = len(todo)

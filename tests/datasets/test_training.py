@@ -1,4 +1,4 @@
-"""Each dataset through the public commands: files in the genuine layout, an epoch of a tiny encoder, a report."""
+"""Each dataset from files in the genuine layout to an epoch of a tiny encoder, a report and features."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from harness import config, datasets
+from harness import config, datasets, export, plan, report, trials
+from harness.training import train
 from tests.datasets import genuine
-from tests.sweep.commands import harness
 
 TINY = {
     "encoder": "small", "initialisation": "random", "image_size": 16, "stored_side": 32, "epochs": 1, "batch_size": 16,
@@ -65,14 +65,13 @@ def test_every_dataset_is_among_these():
 @pytest.mark.parametrize("dataset", WRITTEN)
 def test_a_dataset_trains_and_is_reported(dataset, tmp_path, monkeypatch):
     WRITTEN[dataset](tmp_path / "data")
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "decoded"))
     birds = dataset.startswith("cub")
-    path = tmp_path / f"{dataset}-tiny.toml"
+    path, workspace = tmp_path / f"{dataset}-tiny.toml", tmp_path / "w"
     path.write_text(SPEC.format(dataset=dataset, preset="student" if birds else "paper") + ATTRIBUTES * birds)
-    words = [str(path), *(word for name, value in TINY.items() for word in ("--set", f"{name}={value}"))]
-    environment = {"HARNESS_DATA": str(tmp_path / "data"), "HARNESS_CACHE": str(tmp_path / "decoded")}
-    swept = harness("sweep", *words, workspace=tmp_path / "w", **environment)
-    assert swept.returncode == 0, swept.stdout + swept.stderr
-    results = [json.loads(found.read_text()) for found in (tmp_path / "w" / "trials").glob("*/result.json")]
+    sweep = plan.load_spec(str(path), [f"{name}={value}" for name, value in TINY.items()], None, workspace)
+    results = [train(trial, trials.directory(workspace, trial)) for trial in sweep.trials()]
     assert len(results) == (5 if birds else 3)
     for result in results:
         last = result["metrics"][-1]
@@ -80,19 +79,12 @@ def test_a_dataset_trains_and_is_reported(dataset, tmp_path, monkeypatch):
         assert within
         assert all(value >= last[name.partition("_within_")[0]] for name, value in within.items())
     if dataset in REPORTED:
-        reported = harness("report", *words, workspace=tmp_path / "w", **environment)
-        assert reported.returncode == 0, reported.stderr
-        (folder,) = (tmp_path / "w" / "reports").iterdir()
+        folder = report.write(sweep, workspace).folder
         assert f"{dataset}, a tiny run" in (folder / "extra.md").read_text()
         assert all("not trained" not in (folder / name).read_text() for name in ("extra.md", "within.md"))
         assert ("attribute_weight 0.5" in (folder / "extra.md").read_text()) == birds
     if datasets.of_photographs(dataset):
-        trial = next((tmp_path / "w" / "trials").iterdir())
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        tested = photographs_tested(trial, tmp_path)
-        words = ["embed", trial.name, str(tested), "--output", str(tmp_path / "e.npz")]
-        done = harness(*words, workspace=tmp_path / "w", **environment)
-        assert done.returncode == 0, done.stderr
+        trial = next((workspace / "trials").iterdir())
+        export.embed(workspace, trial.name, photographs_tested(trial, tmp_path), tmp_path / "e.npz")
         kept, mine = np.load(trial / "features.npz")["features"], np.load(tmp_path / "e.npz")["features"]
         np.testing.assert_allclose(mine, kept.astype(np.float32), rtol=2e-2, atol=2e-3)

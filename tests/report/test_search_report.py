@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 
 import pytest
 
@@ -150,7 +151,14 @@ def test_the_setting_that_alone_matters_is_the_important_one(tmp_path, monkeypat
     monkeypatch.setitem(globals(), "recall", lambda places: 0.9 - (places[0] - 0.7) ** 2)
     of = build(tmp_path, seeds=2)
     measured = importances.of(found.gather(of, tmp_path, ()))
-    assert min(measured["weight"]) > max(measured["temperature"])
+    assert statistics.fmean(measured["weight"]) > 2 * statistics.fmean(measured["temperature"])
+
+
+def test_points_that_are_all_alike_tell_of_no_importance(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "recall", lambda places: 0.5)
+    of = build(tmp_path, grid=False)
+    assert importances.of(found.gather(of, tmp_path, ())) == {}
+    assert not (search_reports.write(of, tmp_path, tmp_path / "r", ()).folder / "importances.png").exists()
 
 
 def test_the_surface_is_highest_near_the_top(one):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import statistics
 
@@ -14,6 +15,12 @@ from harness.sweep import proposals
 from harness.trials import TrialState
 
 EPOCHS = 9
+TRIAL = TrialConfig(dataset="digits", encoder="small", initialisation="random", image_size=8, epochs=EPOCHS)
+
+
+def identify(settings, seed):
+    """The id of MaskCon with these settings: at w = 0 and at τ = ∞ there are simpler names for it."""
+    return dataclasses.replace(TRIAL, seed=seed, **settings).trial_id
 
 
 def search(sampler="gp", **axes):
@@ -24,9 +31,10 @@ def search(sampler="gp", **axes):
 
 def point(of, places, value=None, state="done", number=0):
     """A point of a search; without a value it is being trained."""
-    trial = TrialConfig(dataset="digits", encoder="small", initialisation="random", image_size=8, epochs=EPOCHS)
+    settings = of.settings(places)
+    trial = dataclasses.replace(TRIAL, **dict(settings))
     values = {} if value is None else {EPOCHS: value}
-    return Point(trial, of.settings(places), tuple(places), None, TrialState(state), number, values, None, 1.0)
+    return Point(trial, settings, tuple(places), None, TrialState(state), number, values, None, 1.0)
 
 
 def hill(places):
@@ -38,7 +46,7 @@ def searched(of, value, trials, seed=0):
     """The points of a search, one after the other."""
     known = []
     for number in range(trials):
-        places = proposals.propose(of, known, seed, number)
+        places = proposals.propose(of, known, seed, number, identify)
         known.append(point(of, places, value(places), number=number))
     return known
 
@@ -48,7 +56,7 @@ def test_the_next_point_is_a_function_of_what_is_known(sampler):
     of = search(sampler)
     whole = searched(of, hill, 9)
     assert [one.places for one in searched(of, hill, 9)] == [one.places for one in whole]
-    assert proposals.propose(of, whole[:7], 0, 7) == whole[7].places  # as after a restart
+    assert proposals.propose(of, whole[:7], 0, 7, identify) == whole[7].places  # as after a restart
     assert searched(of, hill, 2, seed=1)[0].places != whole[0].places
 
 
@@ -75,20 +83,42 @@ def test_no_point_is_asked_for_twice_and_an_end_comes_where_all_are_tried():
     few = search(weight=Axis(choices=(0.0, 0.5, 1.0)), temperature=Axis(choices=(0.05, 0.1)))
     known = []
     for number in itertools.count():
-        places = proposals.propose(few, known, 0, number)
+        places = proposals.propose(few, known, 0, number, identify)
         if places is None:
             break
         known.append(point(few, places, hill(places), number=number))
-    asked = [one.settings for one in known]
-    assert len(asked) == len(set(asked)) <= 6
-    assert len(asked) >= 5
+    asked = [one.trial.trial_id for one in known]
+    assert len(asked) == len(set(asked)) == 5  # w = 0 is one training whatever τ is
+    assert {one.settings for one in known if one.trial.weight > 0} == {
+        (("weight", weight), ("temperature", at)) for weight in (0.5, 1.0) for at in (0.05, 0.1)
+    }
+
+
+def test_a_corner_that_is_one_training_is_asked_for_once():
+    """Recall falls in w, and w = 0 is SelfCon whatever τ is: a model that insists on it must look elsewhere."""
+    of = search(weight=Axis(), temperature=Axis(low=0.01, high=1.0, log=True, below=0.0, above=float("inf")))
+    known = searched(of, lambda places: 0.9 - places[0], 14)
+    ids = [one.trial.trial_id for one in known]
+    assert len(ids) == len(set(ids)) == 14
+
+
+def test_settings_that_do_not_go_together_are_not_asked_for():
+    of = search(weight=Axis(choices=(0.5, 1.0)), temperature=Axis(choices=(0.05, 0.1)))
+
+    def picky(settings, seed):
+        return None if settings["weight"] == 1.0 else identify(settings, seed)
+
+    known = []
+    while places := proposals.propose(of, known, 0, len(known), picky):
+        known.append(point(of, places, 0.5, number=len(known)))
+    assert [one.trial.weight for one in known] == [0.5, 0.5]
 
 
 def test_what_is_being_trained_is_kept_away_from():
     of = search()
     known = searched(of, hill, 8)
-    alone = proposals.propose(of, known, 0, 8)
-    beside = proposals.propose(of, [*known, point(of, alone, state="running", number=8)], 0, 9)
+    alone = proposals.propose(of, known, 0, 8, identify)
+    beside = proposals.propose(of, [*known, point(of, alone, state="running", number=8)], 0, 9, identify)
     assert sum((one - other) ** 2 for one, other in zip(alone, beside, strict=True)) > 1e-4
 
 
@@ -101,7 +131,7 @@ def test_a_point_that_failed_counts_as_the_worst():
 
     known = []
     for number in range(14):
-        places = proposals.propose(of, known, 0, number)
+        places = proposals.propose(of, known, 0, number, identify)
         value = fails_beyond(places)
         known.append(point(of, places, value, state="failed" if value is None else "done", number=number))
     late = known[-5:]

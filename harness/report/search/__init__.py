@@ -54,7 +54,8 @@ def write(spec: SweepSpec, workspace: Path, folder: Path, also: Sequence[Path]) 
 def check(spec: SweepSpec, workspace: Path, folder: Path, also: Sequence[Path]) -> Verified:
     """Hold a written report against the trial directories."""
     what = found.gather(spec, workspace, also)
-    return verify.verify_search(what, _parts(what), folder, _known(what, workspace))
+    rows = results.to_csv(found.frame_of(what).frame)
+    return verify.verify_search(what, _parts(what), rows, folder, _known(what, workspace))
 
 
 def _parts(what: Found) -> list[Table | Figure]:

@@ -35,7 +35,8 @@ def draw(found: Found, axes: Any) -> None:
             axes.step([second / unit for second in used], best, where="post", **look)
     if thin:
         seconds, means = _mean(found, lines)
-        label = f"mean of {len(lines)} searches, from where all have a point"
+        number = sum(bool(line) for line in lines.values())
+        label = f"mean of {number} searches, from where all have a point"
         axes.step([one / unit for one in seconds], means, where="post", color=_style.BLUE, linewidth=1.8, label=label)
     measured = [grid for grid in found.grid.values() if grid.is_measured and grid.value is not None]
     hours = [grid.seconds / unit for grid in found.grid.values() if grid.seconds]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import plan, points, protocol, results, trials
 from harness.points import Point, Study
@@ -75,10 +76,20 @@ class Found:
         """Per seed with a whole grid: points by which the search's best is above the grid's, and its share of the hours."""
         pairs = []
         for seed, grid in self.grid.items():
-            best = self.best(seed)
+            best = points.best(self.own(seed))
             if grid.is_measured and grid.value is not None and best and best.value is not None and grid.seconds:
                 pairs.append((100 * (best.value - grid.value), self.seconds(seed) / grid.seconds))
         return pairs
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns, made once."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    @functools.cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
 
     def introduction(self) -> str:
         """How far it is, in a sentence."""
@@ -89,7 +100,7 @@ class Found:
         return (
             f"{searches} asked for {len(own)} of {self.search.trials * self.spec.seeds} points by the sampler "
             f"“{self.search.sampler}”: {done} were trained to the end, {stopped} stopped early"
-            + (f"; {known} finished trainings of other sweeps were known before." if known else ".")
+            + (f"; {known} trainings of other sweeps are known to it." if known else ".")
         )
 
     def small_print(self) -> str:
@@ -103,13 +114,16 @@ class Found:
             return ""
         apart, shares = zip(*pairs, strict=True)
         spread = f" ± {statistics.stdev(apart):.2f}" if len(apart) > 1 else ""
+        mean = f"{statistics.fmean(apart):+.2f}".replace("-", "−")
+        knew = sum(point.number is None for point in self.points)
         near = sum(difference >= -WITHIN_POINTS for difference in apart)
         return (
-            f"Held-out Recall@1 of the search's best minus that of the grid's best: {statistics.fmean(apart):+.2f}{spread} "
+            f"Held-out Recall@1 of the search's best minus that of the grid's best: {mean}{spread} "
             f"points (n = {len(apart)}); {near} of {len(apart)} are within {WITHIN_POINTS:g} points of the grid's best or "
             f"above it, for {100 * statistics.fmean(shares):.0f} % of its device-hours on average "
             f"({100 * min(shares):.0f} to {100 * max(shares):.0f} %)."
-        ).replace("-", "−")
+            + (f" It knew {knew} trainings of other sweeps: alone, it would have needed more." if knew else "")
+        )
 
 
 def gather(spec: SweepSpec, workspace: Path, also: Sequence[Path]) -> Found:
@@ -139,7 +153,11 @@ def _grid(
         if entry.state.state != "done":
             seconds += (pace or 0.0) * entry.trial.epochs
             continue
-        result = trials.read_result(entry.directory)
+        try:
+            result = trials.read_result(entry.directory)
+        except trials.DamagedFile:
+            seconds += (pace or 0.0) * entry.trial.epochs
+            continue
         finished, seconds, last = finished + 1, seconds + result["seconds"], result["metrics"][-1]
         value = last.get(study.metric)
         if value is not None and (best is None or value > best[0]):

@@ -18,8 +18,8 @@ RESAMPLES, TREES = 20, 32
 
 
 def needs(found: Found) -> bool:
-    """Two settings, and points enough."""
-    return len(found.search.space) > 1 and len(_values(found)) >= FEWEST
+    """Two settings, and points enough that differ."""
+    return len(found.search.space) > 1 and len(_values(found)) >= FEWEST and bool(of(found))
 
 
 def size(found: Found) -> tuple[float, float]:
@@ -57,7 +57,11 @@ def alternative(found: Found) -> str:
 
 
 def of(found: Found) -> dict[str, list[float]]:
-    """Importance of each setting in each resample of the points."""
+    """Importance of each setting in each resample of the points; empty where the points are too much alike to tell."""
+    return found.once("importances", lambda: _measured(found))
+
+
+def _measured(found: Found) -> dict[str, list[float]]:
     import optuna
 
     names = [name for name, _ in found.search.space]
@@ -73,12 +77,15 @@ def of(found: Found) -> dict[str, list[float]]:
             params = dict(zip(names, places, strict=True))
             study.add_trial(optuna.trial.create_trial(params=params, distributions=axes, value=value))
         evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, seed=resample)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            measured = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                measured = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        except RuntimeError:  # no two values of this resample differ
+            continue
         for name in names:
             found_so_far[name].append(float(measured.get(name, 0.0)))
-    return found_so_far
+    return found_so_far if len(found_so_far[names[0]]) >= RESAMPLES // 2 else {}
 
 
 def _values(found: Found) -> list[tuple[tuple[float, ...], float]]:

@@ -13,6 +13,7 @@ from harness.points import Point
 from harness.report.figures import _style
 from harness.report.search.found import Found
 from harness.search import Axis
+from harness.search_display import plain
 
 position = 25
 heading = "The surface"
@@ -64,7 +65,7 @@ def draw(found: Found, axes: Any) -> None:
     ):
         ticks = _ticks(side)
         set_ticks([place for place, _ in ticks], [label for _, label in ticks])
-        for edge in (side.place(side.low), side.place(side.high)):
+        for edge in () if side.choices else (side.place(side.low), side.place(side.high)):
             if edge is not None and 0 < edge < 1:  # beyond it a single value
                 line = axes.axvline if name == across else axes.axhline
                 line(edge, color="white", linewidth=0.8, linestyle=":")
@@ -89,7 +90,7 @@ def caption(found: Found) -> str:
 def alternative(found: Found) -> str:
     """For who cannot see it."""
     best = [point for seed in range(found.spec.seeds) if (point := found.best(seed))]
-    where = "; ".join(", ".join(f"{name} {value:g}" for name, value in point.settings) for point in best[:3])
+    where = "; ".join(", ".join(f"{name} {plain(value)}" for name, value in point.settings) for point in best[:3])
     return f"A map of recall with the points that were tried; the best at {where or 'no point yet'}."
 
 

@@ -96,8 +96,8 @@ def _points(found: Found) -> Table:
         columns=("Seed", "Point", *names, "State", "Epochs", "Held-out R@1", "At the end", "Seconds"),
         groups=(tuple(_of_point(found, point) for point in shown),),
         footnotes=(
-            "Point: its number in the order in which the search asked; – : a finished training of another sweep, which was "
-            "known before. Held-out R@1: at its last evaluation, in percent. At the end: of a stopped one, that and the median "
+            "Point: its number in the order in which the search asked; – : a training of another sweep, which it "
+            "knows. Held-out R@1: at its last evaluation, in percent. At the end: of a stopped one, that and the median "
             "of what finished ones gained from that epoch on.",
             *((found.small_print(),) if found.small_print() else ()),
         ),
