@@ -147,7 +147,7 @@ def test_a_budget_of_gpu_hours_without_a_gpu_is_refused(spec, tmp_path):
 
 
 def test_a_trial_that_stalls_and_one_that_dies_each_time_are_left_alone_and_go_on_later(spec, tmp_path, undisturbed):
-    running = commands.start("sweep", spec, "--stall-minutes", "0.1", workspace=tmp_path)
+    running = commands.start("sweep", spec, "--stall-minutes", "0.4", workspace=tmp_path)
     stalled, dying = in_the_middle(tmp_path, 2)
     os.kill(stalled["pid"], signal.SIGSTOP)
     ended = threading.Event()
@@ -166,7 +166,7 @@ def test_a_trial_that_stalls_and_one_that_dies_each_time_are_left_alone_and_go_o
     ended.set()
     killer.join()
     assert running.returncode == 1, said
-    assert "not heard of for 0.1 minutes" in said
+    assert "not heard of for 0.4 minutes" in said
     assert "its process died 5 times in a row" in said
     assert commands.finished(tmp_path).keys() == undisturbed.keys() - {stalled["trial"], dying["trial"]}
     stop = json.loads((tmp_path / "trials" / stalled["trial"] / trials.STOPPED).read_text())
