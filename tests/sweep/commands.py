@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from harness import spec
 from harness.training import train
 from harness.trials import directory
@@ -32,6 +34,20 @@ def train_here(sweep: str | Path, workspace: Path, trials: int | None = None) ->
     for trial in found:
         train(trial.replace(threads=1), directory(workspace, trial))
     return numbers(workspace)
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first of the processes which run tests fills, and all of them read."""
+    root = factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / f"once-{name}"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        wait_for((folder / "whole").exists, seconds=300)
+        return folder
+    make(folder)
+    (folder / "whole").touch()
+    return folder
 
 
 def start(*words: str, workspace: Path) -> subprocess.Popen[str]:

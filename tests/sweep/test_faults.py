@@ -42,9 +42,12 @@ def spec(tmp_path):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The numbers of `spec` without any fault, by trial id."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "faults.toml").write_text(SPEC.format(seeds=3, epochs=EPOCHS))
-    return commands.train_here(folder / "faults.toml", folder)
+
+    def make(folder):
+        (folder / "faults.toml").write_text(SPEC.format(seeds=3, epochs=EPOCHS))
+        commands.train_here(folder / "faults.toml", folder)
+
+    return commands.numbers(commands.once(tmp_path_factory, "faults", make))
 
 
 def directories(workspace):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -41,15 +42,19 @@ def look(path, workspace):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """A search with halving, one trial at a time."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    path = written(folder, 6, 9, "grace_epochs = 1")
-    done = harness("sweep", path, "--workers", "1", workspace=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return path, folder, done
+
+    def make(folder):
+        path = written(folder, 6, 9, "grace_epochs = 1")
+        done = harness("sweep", path, "--workers", "1", workspace=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (folder / "said.txt").write_text(done.stdout)
+
+    folder = commands.once(tmp_path_factory, "search", make)
+    return str(folder / "searched.toml"), folder
 
 
 def test_a_search_asks_for_so_many_points_and_halving_ends_those_that_fall_behind(undisturbed):
-    path, workspace, done = undisturbed
+    path, workspace = undisturbed
     found = look(path, workspace)
     assert sorted(point.number for point in found) == list(range(6))
     states = [point.state.state for point in found]
@@ -65,12 +70,13 @@ def test_a_search_asks_for_so_many_points_and_halving_ends_those_that_fall_behin
             earlier = [one.values[stop["epoch"]] for one in found[: point.number] if stop["epoch"] in one.values]
             ahead = sum(other > point.values[stop["epoch"]] for other in earlier)
             assert ahead >= max(1, (1 + len(earlier)) // 3)
-    assert "stopped early" in done.stdout
-    assert "Best:" in done.stdout
+    said = (workspace / "said.txt").read_text()
+    assert "stopped early" in said
+    assert "Best:" in said
 
 
 def test_a_search_that_is_complete_wakes_nothing(undisturbed):
-    path, workspace, _ = undisturbed
+    path, workspace = undisturbed
     before = [(point.trial.trial_id, point.state) for point in look(path, workspace)]
     again = harness("sweep", path, workspace=workspace)
     assert again.returncode == 0, again.stdout + again.stderr
@@ -83,7 +89,7 @@ def test_a_search_that_is_complete_wakes_nothing(undisturbed):
 
 def test_a_search_that_is_killed_goes_on_as_it_would_have(undisturbed, tmp_path):
     """The same points with the same numbers: nothing of a search is kept but its trial directories."""
-    _, workspace, _ = undisturbed
+    _, workspace = undisturbed
     path = written(tmp_path, 6, 9, "grace_epochs = 1")
     running = commands.start("sweep", path, "--workers", "1", workspace=tmp_path)
     commands.wait_for(lambda: len(list(tmp_path.glob("trials/*/asked.json"))) >= 3)
@@ -99,7 +105,8 @@ def test_a_search_that_is_killed_goes_on_as_it_would_have(undisturbed, tmp_path)
 
 
 def test_a_grid_seeds_a_search_and_goes_on_with_what_a_search_has_stopped(undisturbed, tmp_path):
-    path, workspace, _ = undisturbed
+    path, workspace = undisturbed
+    workspace = shutil.copytree(workspace, tmp_path / "copy")
     stopped = next(point for point in look(path, workspace) if point.state.state == "stopped")
     weight, temperature = (value for _, value in stopped.settings)
     head = (tmp_path / "grid.toml", FILE.format(trials=1, epochs=9, more="").partition("[search]")[0])
@@ -117,7 +124,7 @@ def test_a_grid_seeds_a_search_and_goes_on_with_what_a_search_has_stopped(undist
 
 
 def test_a_report_of_a_search_can_be_verified(undisturbed):
-    path, workspace, _ = undisturbed
+    path, workspace = undisturbed
     assert harness("report", path, workspace=workspace).returncode == 0
     verified = harness("report", path, "--verify", workspace=workspace)
     assert verified.returncode == 0, verified.stdout + verified.stderr

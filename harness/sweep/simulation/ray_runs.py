@@ -69,14 +69,14 @@ class Slept:
 
 
 def run(sleeps: Sleeps) -> Slept:
-    """In a new process."""
+    """In a new process, which imports Ray with this environment: Ray reads it then."""
+    os.environ |= cluster.ENVIRONMENT
+    cluster.authenticate(Resources())
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_run, sleeps).result()
 
 
 def _run(sleeps: Sleeps) -> Slept:
-    os.environ |= cluster.ENVIRONMENT
-    cluster.authenticate(Resources())
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)  # Ray believes it more than the GPUs it is told of
     _silence()
     with tempfile.TemporaryDirectory(prefix="sleeps-") as folder:
