@@ -84,7 +84,7 @@ def ray():
 @pytest.fixture
 def spec(tmp_path):
     path = tmp_path / "two.toml"
-    path.write_text(SPEC.format(seeds=2, epochs=100))
+    path.write_text(SPEC.format(seeds=2, epochs=70))
     return str(path)
 
 

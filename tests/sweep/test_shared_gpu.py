@@ -21,10 +21,10 @@ SPEC = """
 dataset = "digits"
 seeds = 2
 [settings]
-epochs = 80
+epochs = 50
 train_limit = 256
 bank_size = 256
-eval_every = 80
+eval_every = 50
 [[cells]]
 method = "selfcon"
 """
