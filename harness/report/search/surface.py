@@ -46,7 +46,7 @@ def draw(found: Found, axes: Any) -> None:
     best = [point for seed in range(found.spec.seeds) if (point := found.best(seed))]
     for shown, marker, label in (
         ([point for point in known if point.state.state == "done"], "o", "trained to the end"),
-        ([point for point in known if point.state.state != "done"], "x", "stopped early, or not at the end yet"),
+        ([point for point in known if point.state.state != "done"], "x", "stopped early"),
     ):
         drawn_as = {"facecolors": "white", "edgecolors": "black"} if marker == "o" else {"color": "white"}
         places = [(point.places[right], point.places[up]) for point in shown]
@@ -70,7 +70,7 @@ def draw(found: Found, axes: Any) -> None:
                 line = axes.axvline if name == across else axes.axhline
                 line(edge, color="white", linewidth=0.8, linestyle=":")
         set_label(SYMBOLS.get(name, name) + (" (log scale)" if side.log else ""))
-    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize=8, frameon=True)
+    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize=7, frameon=True)
     legend.get_frame().set(facecolor="0.75", edgecolor="none")  # a white cross cannot be seen on white
 
 
