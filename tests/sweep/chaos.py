@@ -76,13 +76,21 @@ def _kill_one(driver: int, drawn: random.Random) -> str | None:
     try:
         process = psutil.Process(driver)
         family = process.children(recursive=True)
-        training = [one for one in family if "train" in one.name() or "ImplicitFunc" in " ".join(one.cmdline())]
+        training = [one for one in family if _trains(one)]
         chosen = drawn.choice([*family, process] if drawn.random() < 0.1 or not training else training)
         name = "driver" if chosen.pid == driver else chosen.name()
         chosen.send_signal(signal.SIGKILL)
         return name
     except (psutil.Error, IndexError):
         return None
+
+
+def _trains(process: psutil.Process) -> bool:
+    """Whether it is a trial's; one that has just died is none."""
+    try:
+        return "ImplicitFunc" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def undisturbed(folder: Path, trials: int) -> dict[str, list[dict]]:
