@@ -18,6 +18,7 @@ from typing import Any
 from harness import config, files, halving, trials
 from harness.config import TrialConfig
 from harness.errors import UsageError
+from harness.search import Search
 from harness.spec import Cell, SweepSpec
 from harness.trials import TrialState
 
@@ -55,9 +56,7 @@ class Study:
     def __init__(self, spec: SweepSpec, workspace: Path):
         assert spec.search
         self.spec, self.search, self.workspace = spec, spec.search, workspace
-        self.metric = (
-            trials.validation_metric(1) if self.search.objective == "fine" else trials.validation_coarse_metric(1)
-        )
+        self.metric = metric(spec.search)
         self.places: dict[str, _Place | None] = {}  # by trial id
         self.over: dict[str, Point] = {}
 
@@ -196,6 +195,11 @@ class Study:
         seconds = float(lines[-1].get("seconds", 0.0)) if lines else 0.0
         asked = number if isinstance(number, int) else None
         return Point(trial, settings, places, directory, state, asked, values, test, seconds)
+
+
+def metric(search: Search) -> str:
+    """The name of the recall that a search chooses by."""
+    return trials.validation_metric(1) if search.objective == "fine" else trials.validation_coarse_metric(1)
 
 
 def located(spec: SweepSpec, workspace: Path) -> SweepSpec:

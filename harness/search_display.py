@@ -15,6 +15,7 @@ from harness import points, protocol
 from harness.plan import Planned, estimate
 from harness.points import Point, Study
 from harness.search import Search
+from harness.settings import plain
 from harness.spec import SweepSpec
 from harness.terminal import COLOURS, hours, print_json
 from harness.trials import TrialState
@@ -131,11 +132,6 @@ def in_words(point: Point) -> str:
 def objective(search: Search) -> str:
     """What a search chooses by, in words."""
     return f"Recall@1 of held-out training images by their {search.objective} labels"
-
-
-def plain(value: Any) -> str:
-    """A setting's value as people write it."""
-    return "∞" if value == math.inf else f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _halving(spec: SweepSpec) -> str:

@@ -79,3 +79,8 @@ class Setting:
             if self.below is not None:
                 words += f" and below {self.below:g}"
         return words + (" or none" if self.optional else "")
+
+
+def plain(value: Any) -> str:
+    """A setting's value as people write it: "0.5", "∞", "bf16"."""
+    return "∞" if value == math.inf else f"{value:g}" if isinstance(value, int | float) else str(value)

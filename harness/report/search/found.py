@@ -145,7 +145,7 @@ def _grid(
     grid: SweepSpec, spec: SweepSpec, seed: int, workspace: Path, also: Sequence[Path], pace: float | None
 ) -> Grid:
     assert spec.search
-    study = Study(spec, workspace)
+    metric = points.metric(spec.search)
     cells = {cell.trials[seed].trial_id: cell for cell in grid.cells() if cell.method == spec.search.method}
     planned = [entry for entry in plan.plan(grid, workspace, also, glance=True) if entry.trial.trial_id in cells]
     seconds, finished, best = 0.0, 0, None
@@ -159,7 +159,7 @@ def _grid(
             seconds += (pace or 0.0) * entry.trial.epochs
             continue
         finished, seconds, last = finished + 1, seconds + result["seconds"], result["metrics"][-1]
-        value = last.get(study.metric)
+        value = last.get(metric)
         if value is not None and (best is None or value > best[0]):
             best = (value, last["recall_at_1"], entry.trial.trial_id)
     if best is None:

@@ -13,7 +13,7 @@ from harness.points import Point
 from harness.report.figures import _style
 from harness.report.search.found import Found
 from harness.search import Axis
-from harness.search_display import plain
+from harness.settings import plain
 
 position = 25
 heading = "The surface"

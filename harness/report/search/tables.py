@@ -7,7 +7,8 @@ import statistics
 from harness.points import Point
 from harness.report.search.found import Found
 from harness.report.table import Entry, Table
-from harness.search_display import objective, plain
+from harness.search_display import objective
+from harness.settings import plain
 
 
 def all_tables(found: Found) -> dict[int, Table]:
