@@ -72,12 +72,12 @@ def _start(spec: Path, workspace: Path) -> subprocess.Popen:
 
 
 def _kill_one(driver: int, drawn: random.Random) -> str | None:
-    """Kill one process of the sweep: mostly trials, one time in ten anything, the driver too."""
+    """Kill one process of the sweep: a trial if there is one, one time in ten anything, the driver too."""
     try:
         process = psutil.Process(driver)
         family = process.children(recursive=True)
         training = [one for one in family if _trains(one)]
-        chosen = drawn.choice([*family, process] if drawn.random() < 0.1 or not training else training)
+        chosen = drawn.choice([*family, process] if drawn.random() < 0.1 else training)
         name = "driver" if chosen.pid == driver else chosen.name()
         chosen.send_signal(signal.SIGKILL)
         return name
