@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import points, tracking, trials
+from harness import tracking, trials
 from harness import workspace as workspaces
 from harness.copies import Copies
 from harness.decode_display import decoded
@@ -60,7 +60,8 @@ def run(
     Raises MissingData and UsageError before anything starts.
     """
     uri = uri or tracking.default_uri(workspace)
-    planned = _settled(spec, workspace)
+    study = Study(spec, workspace) if spec.search else None
+    planned = _settled(spec, workspace, study)
     tried: set[str] = set()
     stopped: str | None = None
     with contextlib.ExitStack() as stack:
@@ -74,19 +75,19 @@ def run(
 
         take(_done(planned))
         # More than one pass only where another process, the last one of a killed sweep say, let go of trials meanwhile.
-        while stopped is None and (work := _work(spec, workspace, planned, tried, retry_failed)).most:
+        while stopped is None and (work := _work(study, planned, tried, retry_failed)).most:
             stopped = _train(work, spec, workspace, resources, limits, take)
-            planned = _settled(spec, workspace)
+            planned = _settled(spec, workspace, study)
             if not work.handed:
                 break  # a search that found nothing new to ask for
             tried |= work.handed
         while stopped is None and resources.trials_per_gpu > 1 and (todo := _crowded(planned, tried)):
             resources = dataclasses.replace(resources, trials_per_gpu=resources.trials_per_gpu // 2)
-            stopped = _train(_again(spec, workspace, todo), spec, workspace, resources, limits, take)
-            planned = _settled(spec, workspace)
+            stopped = _train(_again(study, todo), spec, workspace, resources, limits, take)
+            planned = _settled(spec, workspace, study)
         take(_done(planned))
-        workspaces.save_spec(workspace, points.located(spec, workspace))
-        mirror.close(stopped is None and _is_complete(spec, workspace, planned))
+        workspaces.save_spec(workspace, _located(spec, study))
+        mirror.close(stopped is None and _is_complete(study, planned))
     return Outcome(planned, len(tried), mirror.problem, copies.problem if copies else None, stopped)
 
 
@@ -94,27 +95,25 @@ def _done(planned: list[Planned]) -> list[str]:
     return [entry.trial.trial_id for entry in planned if entry.state.state == "done"]
 
 
-def _is_complete(spec: SweepSpec, workspace: Path, planned: list[Planned]) -> bool:
+def _located(spec: SweepSpec, study: Study | None) -> SweepSpec:
+    """A search with the points that it has by now as its cells; another sweep as it is."""
+    return study.in_cells(study.look()) if study else spec
+
+
+def _is_complete(study: Study | None, planned: list[Planned]) -> bool:
     """Whether nothing is left: every training done or, of a search, as many points as it may ask for over."""
-    if spec.search:
-        study = Study(spec, workspace)
-        return study.is_complete(study.look())
-    return len(_done(planned)) == len(planned)
+    return study.is_complete(study.look()) if study else len(_done(planned)) == len(planned)
 
 
-def _work(
-    spec: SweepSpec, workspace: Path, planned: list[Planned], tried: set[str], retry_failed: bool
-) -> Listed | Asking:
-    if spec.search and not retry_failed:
-        return Asking(Study(spec, workspace), tried)
-    return _again(spec, workspace, _open(planned, tried, retry_failed))
+def _work(study: Study | None, planned: list[Planned], tried: set[str], retry_failed: bool) -> Listed | Asking:
+    if study and not retry_failed:
+        return Asking(study, tried)
+    return _again(study, _open(planned, tried, retry_failed))
 
 
-def _again(spec: SweepSpec, workspace: Path, todo: list[Planned]) -> Listed | Asking:
+def _again(study: Study | None, todo: list[Planned]) -> Listed | Asking:
     """These trials alone; of a search with the rungs that they have there."""
-    if spec.search:
-        return Asking(Study(spec, workspace), only={entry.trial.trial_id for entry in todo})
-    return Listed(todo)
+    return Asking(study, only={entry.trial.trial_id for entry in todo}) if study else Listed(todo)
 
 
 def _open(planned: list[Planned], tried: set[str], retry_failed: bool) -> list[Planned]:
@@ -150,11 +149,11 @@ def _train(
     )
 
 
-def _settled(spec: SweepSpec, workspace: Path) -> list[Planned]:
+def _settled(spec: SweepSpec, workspace: Path, study: Study | None) -> list[Planned]:
     """The plan, once trials that seem to be running had a moment to end: workers outlive a killed sweep by seconds."""
     limit = time.monotonic() + SETTLE_SECONDS
     while True:
-        planned = plan(points.located(spec, workspace), workspace)
+        planned = plan(_located(spec, study), workspace)
         if time.monotonic() > limit or all(entry.state.state != "running" for entry in planned):
             return planned
         time.sleep(0.5)

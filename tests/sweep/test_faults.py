@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
 from harness import attempts, trials
+from tests import disks
 from tests.sweep import commands
 from tests.sweep.commands import harness
 
@@ -181,18 +180,8 @@ def test_a_trial_that_stalls_and_one_that_dies_each_time_are_left_alone_and_go_o
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of its own, in memory, of 1.2 GB."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200m", "tmpfs", path], check=True)
-    yield path
-    subprocess.run(["umount", "-l", path], check=True)
-
-
-def fill(path, left=0):
-    """Leave so many bytes free, or less."""
-    with contextlib.suppress(OSError), (path / "filler").open("wb", buffering=0) as stream:
-        while (free := shutil.disk_usage(path).free - left) > 0:
-            stream.write(b"\0" * min(free, 1 << 20))
+    with disks.mounted(tmp_path / "disk", 1200) as path:
+        yield path
 
 
 def contents(workspace):
@@ -207,7 +196,7 @@ def test_a_full_disk_stops_the_sweep_harms_no_file_and_the_same_command_goes_on(
         for name in commands.finished(small_disk)
         for path in (small_disk / "trials" / name).iterdir()
     }
-    fill(small_disk)
+    disks.fill(small_disk)
     said, _ = running.communicate(timeout=200)
     assert running.returncode == 1, said
     assert "the disk is full" in said
@@ -220,7 +209,7 @@ def test_a_full_disk_stops_the_sweep_harms_no_file_and_the_same_command_goes_on(
     goes_on(spec, small_disk, undisturbed)
     assert harness("report", spec, workspace=small_disk).returncode == 0
     before = contents(small_disk)
-    fill(small_disk, left=30_000)
+    disks.fill(small_disk, left=30_000)
     full = harness("report", spec, workspace=small_disk)
     assert full.returncode == 2
     assert "the disk is full" in full.stderr
