@@ -22,7 +22,7 @@ OF_A_TRIAL = ("trial_id", "dataset", "method", "weight", "temperature", "seed")
 OF_A_ROW = ("epoch", "metric", "value", "final")
 NOT_METRICS = ("epoch", "time", "seconds")
 EVALUATED = "recall_at_1"  # a line that has it is of an evaluated epoch
-FEWEST_FOR_PROCESSES, CHUNK = 2_000, 250
+CHUNK = 250  # directories that one process reads at once
 # Turning text into numbers is over half of the time that a result takes, and most lines are not asked for.
 _LAZY = json.JSONDecoder(parse_float=str)
 
@@ -39,7 +39,7 @@ def read(directories: Sequence[Path], every_epoch: bool) -> Read:
     """All finished trials among these directories. Raises DamagedFile, and UsageError for one of another version."""
     chunks = [directories[first : first + CHUNK] for first in range(0, max(len(directories), 1), CHUNK)]
     work = functools.partial(_part, every_epoch=every_epoch)
-    parts = list(processes.mapped(work, chunks, worth_it=len(directories) >= FEWEST_FOR_PROCESSES))
+    parts = list(processes.mapped(work, chunks, worth_it=len(directories) >= processes.FEWEST_TRAININGS))
     return Read(_frame(parts), {directory: found for part in parts for directory, found in part.about.items()})
 
 

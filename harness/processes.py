@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
 MOST_PROCESSES = 8
+FEWEST_TRAININGS = 2_000  # where several processes are worth their start, to read them or to draw their figures
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -61,7 +61,7 @@ def test_the_frame_is_that_of_a_plain_loop(workspace):
 
 def test_several_processes_give_the_same_frame_in_the_same_order(workspace, monkeypatch):
     alone = results.read(workspace, every_epoch=False)
-    monkeypatch.setattr(columns, "FEWEST_FOR_PROCESSES", 2)
+    monkeypatch.setattr(processes, "FEWEST_TRAININGS", 2)
     monkeypatch.setattr(columns, "CHUNK", 1)
     monkeypatch.setattr(processes, "available", lambda: 2)
     shared = results.read(workspace, every_epoch=False)
@@ -218,7 +218,7 @@ def test_several_processes_draw_the_figures_that_one_draws(tmp_path, monkeypatch
     for trial in sweep.trials():
         builders.finished_trial(tmp_path, trial, 0.5)
     alone = report.write(sweep, tmp_path, report.Asked(output=tmp_path / "alone"))
-    monkeypatch.setattr(columns, "FEWEST_FOR_PROCESSES", 1)
+    monkeypatch.setattr(processes, "FEWEST_TRAININGS", 1)
     monkeypatch.setattr(processes, "available", lambda: 2)
     shared = report.write(sweep, tmp_path, report.Asked(output=tmp_path / "shared"))
     assert shared.notes == alone.notes

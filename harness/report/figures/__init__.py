@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import columns, processes, resources
+from harness import processes, resources
 from harness.report.content import Content
 
 DPI = 200
@@ -43,7 +43,7 @@ def draw_all(content: Content, folder: Path) -> tuple[dict[int, Figure], list[st
     A figure of an earlier report that this one does not have is removed.
     """
     names = resources.modules("report/figures")
-    worth_it = content.trainings >= columns.FEWEST_FOR_PROCESSES
+    worth_it = content.trainings >= processes.FEWEST_TRAININGS
     drawn, notes = {}, []
     made_in_order = processes.mapped(lambda name: _drawn(name, content, folder), names, worth_it)
     for name, made in zip(names, made_in_order, strict=True):
