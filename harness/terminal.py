@@ -38,8 +38,8 @@ def sweep_head(out: Console, spec: SweepSpec, workspace: Path, *, every_trial: b
     guess = estimate(planned, workspace)
     done = sum(entry.state.state == "done" for entry in planned)
     out.print(f"[bold]{escape(spec.title)}[/bold]")
-    seeds = "seed" if spec.seeds == 1 else "seeds"
-    out.print(f"{len(spec.cells())} cells × {spec.seeds} {seeds} = {len(planned)} distinct trainings, {done} done")
+    cells, seeds = _count(len(spec.cells()), "cell"), _count(spec.seeds, "seed")
+    out.print(f"{cells} × {seeds} = {_count(len(planned), 'distinct training')}, {done} done")
     if done < len(planned):
         out.print(f"Estimated time left: {hours(guess)}")
     if sentence := protocol.reduced(spec):
@@ -233,6 +233,10 @@ def report_verified(out: Console, found: Any) -> int:
         return 1
     out.print(f"Every number is what the trials give: {counted}. cells.json names the trials behind each.")
     return 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _table(planned: Sequence[Planned]) -> Table:

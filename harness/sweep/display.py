@@ -57,6 +57,10 @@ class SweepDisplay:
         shown.epoch = max(shown.epoch, int(result.get("epoch") or 0))
         self._say_in_plain_lines()
 
+    def died(self, entry: Planned) -> None:
+        """A trial's process died, and Ray will start another."""
+        self.console.print(f"{escape(name(entry))}: [yellow]its process died; another one goes on[/yellow]")
+
     def end(self, entry: Planned) -> None:
         """A trial's process ended; its directory says how."""
         shown = self.shown[entry.trial.trial_id]
@@ -73,7 +77,7 @@ class SweepDisplay:
             words = f"[magenta]stopped[/magenta] {escape(state.note)}"
         else:
             words = f"[red]{state.state}[/red] {escape(shown.problem or state.note)}"
-        self.console.print(f"[{self.ended}/{self.most}]".replace("[", r"\["), name(entry), words)
+        self.console.print(f"[{self.ended}/{self.most}]".replace("[", r"\["), name(entry), words, soft_wrap=True)
 
     def _view(self) -> RenderableType:
         assert self.watch

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,7 @@ def tuner(
 ) -> Any:
     """Tune's own, for what a queue hands out; `each` is what one trial gets, and so many `slots` there are."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(slots, 1))  # its own default starts them one by one
+    os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # the display says in a line that a process died
     from ray import tune
 
     from harness.sweep.tuning import Stopper
@@ -130,8 +132,8 @@ def tuner(
 
 
 def train_one(config: dict[str, Any], *, job: Job) -> None:
-    """In a worker process: one trial, from its checkpoint if it has one. A trial that cannot go on says so in its
-    directory and ends here as well, so that Ray starts only those again whose process died."""
+    """In a worker process: one trial, from its checkpoint if it has one. Whatever ends it is reported and ends here, so that
+    Ray starts only those again whose process died."""
     if not job.sees_gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     from ray import tune
@@ -155,8 +157,10 @@ def train_one(config: dict[str, Any], *, job: Job) -> None:
         train(trial, directory, report, to_stop, sweep_run=job.run)
     except DiskFull as full:
         tune.report({"epoch": 0, "problem": str(full), "disk_full": True})
-    except (TrainingFailed, MissingData, UsageError, lease.Held, Stopped) as problem:
+    except (TrainingFailed, MissingData, UsageError, lease.Held, Stopped, trials.DamagedFile, OSError) as problem:
         tune.report({"epoch": 0, "problem": str(problem)})
+    except Exception:  # a bug of ours; its process has not died
+        tune.report({"epoch": 0, "problem": traceback.format_exc()})
 
 
 def _given_up(directory: Path, job: Job) -> str | None:

@@ -114,6 +114,11 @@ class Events(tune.Callback):
         elif "problem" not in result and (reason := self.queue.work.heard(entry, result)):
             self.control.ask_one(entry.trial.trial_id, SEARCH, reason)
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        entry = self._entry(trial)
+        self.control.ended(entry.directory)
+        self.display.died(entry)
+
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._end(trial)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from harness import attempts
 from tests.sweep import commands
 from tests.sweep.test_faults import SPEC
 
@@ -35,6 +36,7 @@ class Found:
     killed: collections.Counter[str]  # by the name of the process
     runs: int  # of the command
     seconds: float
+    deaths: int  # on record in trial directories
     numbers: dict[str, list[dict]]
     leftovers: list[Path]
 
@@ -44,23 +46,25 @@ def endure(folder: Path, trials: int, kills: int, seed: int) -> Found:
     spec = folder / "chaos.toml"
     spec.write_text(SPEC.format(seeds=trials, epochs=EPOCHS))
     workspace = folder / "workspace"
-    drawn, killed, runs, begun = random.Random(seed), collections.Counter(), 0, time.monotonic()
+    drawn, killed, runs, deaths, begun = random.Random(seed), collections.Counter(), 0, 0, time.monotonic()
     while True:
         assert time.monotonic() - begun < PATIENCE_SECONDS, f"still not done after {killed}"
         driver = _start(spec, workspace)
         runs += 1
         while driver.poll() is None:
             time.sleep(drawn.uniform(0.2, 2.0))
-            if killed.total() < kills and (name := _kill_one(driver.pid, drawn)):
+            if killed.total() < kills and (name := _kill_one(driver.pid, workspace, drawn)):
                 killed[name] += 1
         if driver.returncode == 0 and killed.total() >= kills:
             break
         if driver.returncode == 0:  # done too early: take results away, as a lost disk would
             for path in drawn.sample(sorted((workspace / "trials").iterdir()), trials // 2):
+                deaths += attempts.deaths(attempts.read(path))
                 subprocess.run(["rm", "-rf", path], check=True)
+    deaths += sum(attempts.deaths(attempts.read(path)) for path in (workspace / "trials").iterdir())
     leftovers = [path for path in (workspace / "trials").glob("*/.*") if path.suffix in (".new", ".stale")]
     leftovers += list((workspace / "trials").glob("*/lease.json"))
-    return Found(killed, runs, time.monotonic() - begun, commands.numbers(workspace), leftovers)
+    return Found(killed, runs, time.monotonic() - begun, deaths, commands.numbers(workspace), leftovers)
 
 
 def _start(spec: Path, workspace: Path) -> subprocess.Popen:
@@ -71,26 +75,19 @@ def _start(spec: Path, workspace: Path) -> subprocess.Popen:
         return subprocess.Popen(command, stdout=said, stderr=said, env=environment, start_new_session=True)
 
 
-def _kill_one(driver: int, drawn: random.Random) -> str | None:
-    """Kill one process of the sweep: a trial if there is one, one time in ten anything, the driver too."""
+def _kill_one(driver: int, workspace: Path, drawn: random.Random) -> str | None:
+    """Kill one process of the sweep: one that is training if there is any, one time in twenty anything, the driver too."""
     try:
-        process = psutil.Process(driver)
-        family = process.children(recursive=True)
-        training = [one for one in family if _trains(one)]
-        chosen = drawn.choice([*family, process] if drawn.random() < 0.1 else training)
+        if drawn.random() < 0.05:
+            process = psutil.Process(driver)
+            chosen = drawn.choice([process, *process.children(recursive=True)])
+        else:
+            chosen = psutil.Process(drawn.choice(commands.leases(workspace))["pid"])
         name = "driver" if chosen.pid == driver else chosen.name()
         chosen.send_signal(signal.SIGKILL)
         return name
-    except (psutil.Error, IndexError):
+    except (psutil.Error, IndexError):  # it has died meanwhile, or nothing trains
         return None
-
-
-def _trains(process: psutil.Process) -> bool:
-    """Whether it is a trial's; one that has just died is none."""
-    try:
-        return "ImplicitFunc" in " ".join(process.cmdline())
-    except psutil.Error:
-        return False
 
 
 def undisturbed(folder: Path, trials: int) -> dict[str, list[dict]]:
@@ -110,11 +107,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         expected = undisturbed(Path(one), options.trials)
         found = endure(Path(other), options.trials, options.kills, options.seed)
-        deaths = sum(result["deaths"] for result in commands.finished(Path(other) / "workspace").values())
     assert found.numbers == expected, "the numbers differ"
     assert not found.leftovers, found.leftovers
     print(f"{len(expected)} trials, {found.killed.total()} kills in {found.runs} runs of the command: all there once,")
-    print(f"with the numbers of the undisturbed sweep, after {found.seconds:.0f} s. Deaths on record: {deaths}.")
+    print(f"with the numbers of the undisturbed sweep, after {found.seconds:.0f} s. Deaths on record: {found.deaths}.")
     print(", ".join(f"{count} × {name}" for name, count in found.killed.most_common()))
 
 

@@ -12,4 +12,4 @@ def test_a_sweep_whose_processes_are_killed_at_random_ends_as_if_undisturbed(tmp
     assert found.numbers == expected
     assert found.leftovers == []
     assert found.killed.total() >= 6
-    assert any("ImplicitFunc" in name for name in found.killed), "no trial was hit"
+    assert found.deaths >= 3, "hardly a trial was hit"
