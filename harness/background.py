@@ -15,8 +15,8 @@ PATIENCE_SECONDS = 10
 class Background:
     """Calls `work` with one item after the other. What raises is tried again every `RETRY_SECONDS`, `describe` says why it did.
 
-    Once it is to end, it goes on as long as an item succeeds every `patience` seconds; a call that hangs does not keep the
-    process alive.
+    Once it is to end, each item that waits is tried as long as one of them succeeds, and one does every `patience` seconds; a
+    call that hangs does not keep the process alive. `last` is called once nothing waits.
     """
 
     def __init__(
@@ -41,6 +41,10 @@ class Background:
         with self.changed:
             self.waiting.extend(items)
             self.changed.notify()
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the thread, for `last` alone where nothing is handed over."""
         if not self.thread.ident:
             self.thread.start()
 
@@ -55,17 +59,21 @@ class Background:
             self.problem = self.problem or self.describe(TimeoutError("it does not answer"))
 
     def _run(self) -> None:
+        in_a_row = 0  # failures
         while True:
             with self.changed:
                 self.changed.wait_for(lambda: self.waiting or self.ending)
                 if not self.waiting:
                     break
-            if not self._done(self.waiting[0]):
-                if self.ending:
-                    return
-                self.waiting.rotate(-1)
-                with self.changed:
-                    self.changed.wait_for(lambda: self.ending, timeout=RETRY_SECONDS)
+            if self._done(self.waiting[0]):
+                in_a_row = 0
+                continue
+            in_a_row += 1
+            self.waiting.rotate(-1)
+            if self.ending and in_a_row >= len(self.waiting):
+                return
+            with self.changed:
+                self.changed.wait_for(lambda: self.ending, timeout=RETRY_SECONDS)
         try:
             self.last()
         except Exception as error:

@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 incomplete or failed trials, 2 wrong usage or missing data
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -427,11 +426,14 @@ def _spec(name: str, overrides: list[str] | None, seeds: int | None, workspace: 
 
 def _without_password(uri: str | None) -> str | None:
     """A command line is read by everybody on the machine, and kept by shells, schedulers and logs."""
-    if uri and re.search(r"//[^/\s]*@", uri) and not re.match(r"[a-z0-9+]+://[^/:@\s]+@", uri):
-        raise UsageError(
-            "--mlflow holds a password: leave it to ~/.mlflow/credentials, MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD, or put the whole address into MLFLOW_TRACKING_URI."
-        )
+    if uri:
+        from harness import tracking
+
+        if tracking.holds_password(uri):
+            raise UsageError(
+                "--mlflow holds a password: leave it to ~/.mlflow/credentials, MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD, or put the whole address into MLFLOW_TRACKING_URI."
+            )
     return uri
 
 

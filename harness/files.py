@@ -8,6 +8,7 @@ import functools
 import hashlib
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises DiskFull where it does not fit, and what the folder's check raises; the old file is then as it was.
     """
     check = _checks.get(path.parent)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.new")
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")  # nobody else's, in whatever container
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as stream:
@@ -63,6 +64,11 @@ def as_disk_full(error: OSError, path: Path) -> DiskFull | None:
     return DiskFull(
         error.errno, f"the disk is full ({error.strerror}): free some space and run the same again", str(path)
     )
+
+
+def is_away(error: OSError) -> bool:
+    """Whether the storage failed to answer, a network file system say: it may come back by itself."""
+    return error.errno in (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN)
 
 
 def write_text(path: Path, text: str) -> None:

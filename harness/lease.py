@@ -2,7 +2,7 @@
 
 The lease is a file created exclusively in the directory, and its holder touches it every few seconds. It is stale
 
-- on the holder's host as soon as the holder is gone,
+- on the holder's host, since it was last booted, as soon as the holder is gone,
 - anywhere once it was not touched for `STALE_SECONDS`: its host is dead or cut off, or the process is stopped,
 - for a process of the same run of a sweep, since Ray starts a trial again only when it takes its process for dead.
 
@@ -15,12 +15,14 @@ Needed of the file system: hard links, which fail where the name is taken, and a
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from harness.errors import UsageError
 NAME = "lease.json"
 TOUCH_SECONDS = 10
 STALE_SECONDS = 120
+HIDDEN = "unknown"
 
 
 class Held(Exception):
@@ -50,15 +53,16 @@ def holder(directory: Path) -> str | None:
 
 
 @contextmanager
-def held(directory: Path, run: str | None = None) -> Iterator[None]:
+def held(directory: Path, run: str | None = None) -> Iterator[Callable[[], None]]:
     """Hold the lease of a directory. Raises Held where a live process has it; `run` names the run of a sweep.
 
-    Inside, files of the directory are replaced (`files.replace`) only while the lease is still ours, else Lost is raised.
+    Inside, files of the directory are replaced (`files.replace`) only while the lease is still ours, else Lost is raised; what
+    is handed out asks that for anything else.
     """
     path = directory / NAME
     mine = _here() | {"pid": os.getpid(), "started": started(os.getpid()), "run": run, "time": time.time_ns()}
     _remove_stale(path, run)
-    scratch = path.with_name(f".{NAME}.{os.getpid()}.{mine['time']}.new")
+    scratch = path.with_name(f".{NAME}.{secrets.token_hex(8)}.new")
     try:
         scratch.write_text(json.dumps(mine))
         os.link(scratch, path)  # fails where there is a lease; never seen half written
@@ -74,12 +78,23 @@ def held(directory: Path, run: str | None = None) -> Iterator[None]:
     for left in directory.glob(files.SCRATCH):  # of a dead process, or of one that may wake up
         if not left.name.startswith(f".{NAME}."):  # that one is somebody asking for the lease
             left.unlink(missing_ok=True)
+    _tidy(directory)
     try:
-        with _touching(path, mine), files.checked(directory, lambda: _check(path, mine)):
-            yield
+        still_ours = functools.partial(_check, path, mine)
+        with _touching(path, mine), files.checked(directory, still_ours):
+            yield still_ours
     finally:
         if _read(path) == mine:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(Held):  # taken over at this moment
+                _take_away(path, mine)
+
+
+def touched(directory: Path) -> int:
+    """When the holder was last heard of, in ns by the file system's clock; 0 where there is none."""
+    try:
+        return (directory / NAME).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def check_folder(folder: Path) -> None:
@@ -96,7 +111,11 @@ def check_folder(folder: Path) -> None:
             missing = "links that fail where the name is taken"
             raise OSError("a name could be linked twice")
         missing = "atomic renames"
+        other.unlink()
+        other.write_text("other")  # two names of one file would be left as they are
         os.replace(one, other)
+        if other.read_text() != "one":
+            raise OSError("a renamed file holds what it replaced")
         os.utime(other)
     except OSError as error:
         if full := files.as_disk_full(error, folder):
@@ -150,19 +169,24 @@ def _touching(path: Path, mine: dict[str, Any]) -> Iterator[None]:
 
 
 def _here() -> dict[str, Any]:
-    """Where process numbers mean what they mean to us: containers may share a host's name, but not its processes."""
+    """Where process numbers mean what they mean to us: containers and machines may share a name, but no processes."""
+    return {"host": socket.gethostname(), "processes": _processes()}
+
+
+@functools.cache
+def _processes() -> str:
     try:
-        processes = os.readlink("/proc/self/ns/pid")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{os.readlink('/proc/self/ns/pid')} of boot {boot}"
     except OSError:
-        processes = ""
-    return {"host": socket.gethostname(), "processes": processes}
+        return ""
 
 
 def _stale(path: Path, content: dict[str, Any], run: str | None) -> bool:
     is_here = _here().items() <= content.items()
     if run is not None and content.get("run") == run:
         return not (is_here and content["pid"] == os.getpid())
-    if is_here and started(content["pid"]) != content["started"]:
+    if is_here and started(content["pid"]) not in (content["started"], HIDDEN):
         return True
     try:
         return _now(path.parent) - path.stat().st_mtime > STALE_SECONDS
@@ -172,7 +196,7 @@ def _stale(path: Path, content: dict[str, Any], run: str | None) -> bool:
 
 def _now(folder: Path) -> float:
     """The time by the clock that stamps the folder's files, which on a shared file system is not ours."""
-    scratch = folder / f".{NAME}.{os.getpid()}.{time.time_ns()}.now"
+    scratch = folder / f".{NAME}.{secrets.token_hex(8)}.now"
     try:
         scratch.touch()
         return scratch.stat().st_mtime
@@ -190,17 +214,31 @@ def _remove_stale(path: Path, run: str | None) -> None:
         return
     if seen and not _stale(path, seen, run):
         raise Held(f"{path.parent.name} is held by {holder(path.parent) or 'another process'}")
-    aside = path.with_name(f".{NAME}.{os.getpid()}.{time.time_ns()}.stale")
+    _take_away(path, seen)
+
+
+def _take_away(path: Path, expected: dict[str, Any]) -> None:
+    """Remove a lease if it is still the expected one. Raises Held where it is another's by now, who keeps it."""
+    aside = path.with_name(f".{NAME}.{secrets.token_hex(8)}.stale")
     try:
         os.rename(path, aside)
     except FileNotFoundError:  # another process was faster
         return
     try:
-        if _read(aside) != seen:  # it was not the stale one any more: give it back
-            os.link(aside, path)
+        if _read(aside) != expected:
+            with contextlib.suppress(FileExistsError):  # a third one was faster still
+                os.link(aside, path)
             raise Held(f"{path.parent.name} was taken by another process just now")
     finally:
         aside.unlink()
+
+
+def _tidy(directory: Path) -> None:
+    """Remove what processes that were killed while they asked for the lease have left."""
+    for left in directory.glob(f".{NAME}.*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > 10 * STALE_SECONDS:
+                left.unlink()
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -216,17 +254,18 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def started(pid: int) -> str | None:
-    """When a process of this host was started, so that a reused number is not taken for it; None where there is none."""
-    try:
+    """When a process of this host was started, so that a reused number is not taken for it; None where there is none.
+
+    HIDDEN for one of which no more can be told than that it is alive.
+    """
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         status = Path(f"/proc/{pid}/stat").read_text()
         fields = status.rpartition(")")[2].split()
         return None if fields[0] == "Z" else fields[19]  # a zombie trains nothing
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    if Path("/proc/self/stat").exists():
-        return None
-    try:  # no /proc on this system: alive or not is all that can be told
+    try:  # another user's where /proc hides these, or a system without /proc
         os.kill(pid, 0)
     except ProcessLookupError:
         return None
-    return "unknown"
+    except PermissionError:
+        pass
+    return HIDDEN

@@ -78,6 +78,10 @@ class Study:
                     found.append(point)
         return sorted(found, key=lambda point: (point.trial.seed, -1 if point.number is None else point.number))
 
+    def again(self, point: Point) -> Point:
+        """The same point as its directory has it now."""
+        return self._read(point.directory, (point.trial, point.settings, point.places))
+
     def left(self, found: Sequence[Point], seed: int) -> int:
         """How many points the search with this seed may still ask for; of `found`, which is what `look` returned."""
         known = [point for point in found if point.trial.seed == seed]
@@ -89,7 +93,11 @@ class Study:
     def is_complete(self, found: Sequence[Point]) -> bool:
         """Whether nothing is left to ask for, and all that was asked for is over."""
         asked = [point for point in found if point.number is not None]
-        return all(point.is_over for point in asked) and not any(self.left(found, s) for s in range(self.spec.seeds))
+        return all(point.is_over for point in asked) and not self.may_ask(found)
+
+    def may_ask(self, found: Sequence[Point]) -> bool:
+        """Whether the search of any seed may still ask for a point."""
+        return any(self.left(found, seed) for seed in range(self.spec.seeds))
 
     @functools.cached_property
     def trainings(self) -> int | None:

@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,9 @@ from harness.workspace import Named
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+# What databases take a password for: all from the first colon to the last @. A path of SQLite's may hold both.
+_PASSWORD = re.compile(r"(?<!sqlite)://[^\s@/]*:\S*@")
+REFUSED_IN_A_ROW = 3  # trials, after which MLflow is taken to be away
 TRIAL_TAG, SWEEP_TAG, WHOLE_TAG = "harness.trial_id", "harness.sweep", "harness.recorded"
 
 
@@ -32,8 +35,15 @@ def default_uri(workspace: Path) -> str:
 
 
 def public(uri: str) -> str:
-    """A tracking URI without its user name and password, for notes and messages."""
-    return re.sub(r"//[^/\s]*@", "//", uri)
+    """A tracking URI, or a message that holds one, without user name, password and query."""
+    text = _PASSWORD.sub("://", uri)
+    text = re.sub(r"://[^/\s]*@", "://", text)
+    return re.sub(r"(://[^\s?]*)\?\S*", r"\1", text)
+
+
+def holds_password(uri: str) -> bool:
+    """Whether a tracking URI has a secret in it, before the host or in the query."""
+    return bool(_PASSWORD.search(uri) or re.search(r"[?&][^=&]*(pass|pwd|token|secret|key)[^=&]*=", uri, re.IGNORECASE))
 
 
 def problem(uri: str, error: Exception) -> str:
@@ -46,6 +56,12 @@ def unrecorded(workspace: Path, spec: Named, uri: str, ids: list[str]) -> list[s
     """The finished trials that this MLflow has not been given yet, by the sweep's own notes: MLflow is not asked."""
     known = set(_notes(workspace, spec, uri).get("trials", []))
     return [trial for trial in ids if trial not in known]
+
+
+def _is_closed(workspace: Path, spec: Named, uri: str, complete: bool) -> bool:
+    """Whether the sweep's own run says already that it is complete, or not; by the sweep's own notes."""
+    noted = _notes(workspace, spec, uri)
+    return "parent" not in noted or noted.get("complete") is complete
 
 
 def has_run(workspace: Path, spec: Named, uri: str) -> bool:
@@ -112,10 +128,10 @@ class Recorder:
 
         Raises lease.Held where another process is recording trials of this sweep: two could each make a run of one trial.
         """
-        with lease.held(self.recording):
-            self._record(directory)
+        with lease.held(self.recording) as still_ours:
+            self._record(directory, still_ours)
 
-    def _record(self, directory: Path) -> None:
+    def _record(self, directory: Path, still_ours: Callable[[], None]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         result, trial = trials.read_json(directory / trials.RESULT), trials.read_config(directory)
@@ -127,9 +143,10 @@ class Recorder:
                 "mlflow.parentRunId": self.parent,
                 "mlflow.runName": f"{trial.method} seed {trial.seed} {trial.trial_id[:6]}",
             }
+            still_ours()
             run = self.client.create_run(self.experiment, start_time=start, tags=tags)
         elif run.data.tags.get(WHOLE_TAG) == "yes":
-            return self._note(trial.trial_id, run.info.run_id)
+            return self._note_trial(trial.trial_id, run.info.run_id)
         settings = trial.to_dict()
         settings |= settings.pop("options")
         params = [Param(name, str(value)) for name, value in settings.items()]
@@ -147,7 +164,8 @@ class Recorder:
         about += [RunTag(f"harness.{name}", str(result[name])) for name in ("attempts", "deaths") if name in result]
         self.client.log_batch(run.info.run_id, tags=[*about, RunTag(WHOLE_TAG, "yes")])
         self.client.set_terminated(run.info.run_id, "FINISHED", end_time=int(result["finished"] * 1000))
-        return self._note(trial.trial_id, run.info.run_id)
+        still_ours()
+        return self._note_trial(trial.trial_id, run.info.run_id)
 
     def record_report(self, folder: Path) -> None:
         """The report's files as artifacts of the sweep's parent run."""
@@ -156,6 +174,7 @@ class Recorder:
     def close(self, complete: bool) -> None:
         """Mark the sweep's own run as finished, or as one that goes on later."""
         self.client.set_terminated(self.parent, "FINISHED" if complete else "KILLED")
+        self._note(complete=complete)
 
     def _experiment(self) -> str:
         found = self.client.get_experiment_by_name(self.spec.name)
@@ -179,19 +198,23 @@ class Recorder:
         runs = self.client.search_runs([self.experiment], f"tags.`{tag}` = '{value}'", max_results=1)
         return runs[0] if runs else None
 
-    def _note(self, trial_id: str, run_id: str) -> None:
+    def _note_trial(self, trial_id: str, run_id: str) -> None:
+        known = _notes(self.workspace, self.spec, self.uri)
+        self._note(
+            trials=sorted({*known.get("trials", []), trial_id}),
+            runs={**known.get("runs", {}), trial_id: run_id},
+            experiment=self.experiment,
+            parent=self.parent,
+            complete=None,
+        )
+
+    def _note(self, **changes: Any) -> None:
         path = workspaces.sweep_folder(self.workspace, self.spec) / "recorded.json"
         try:
             notes = trials.read_json(path) if path.is_file() else {}
         except trials.DamagedFile:
             notes = {}
-        known = notes.get(public(self.uri), {})
-        notes[public(self.uri)] = {
-            "trials": sorted({*known.get("trials", []), trial_id}),
-            "runs": {**known.get("runs", {}), trial_id: run_id},
-            "experiment": self.experiment,
-            "parent": self.parent,
-        }
+        notes[public(self.uri)] = _notes(self.workspace, self.spec, self.uri) | changes
         files.write_json(path, notes)
 
 
@@ -206,7 +229,7 @@ class Mirror:
         self.seen: set[str] = set()
         self.recorder: Recorder | None = None
         self.complete: bool | None = None
-        patience = background.PATIENCE_SECONDS if _is_server(uri) else math.inf
+        patience = math.inf if uri.startswith("sqlite:///") else background.PATIENCE_SECONDS
         self.background = Background(self._record, lambda error: problem(uri, error), self._last, patience)
 
     def __enter__(self) -> Mirror:
@@ -230,29 +253,43 @@ class Mirror:
         """Wait for what is still to be recorded; then say whether the sweep is complete."""
         if not self.background.ending:
             self.complete = complete
+            if complete is not None and not _is_closed(self.workspace, self.spec, self.uri, complete):
+                self.background.begin()
             self.background.end()
 
     def _record(self, trial_id: str) -> None:
-        self.recorder = self.recorder or Recorder(self.workspace, self.spec, self.uri)
-        self.recorder.record(trials.directory(self.workspace, trial_id))
+        self._opened().record(trials.directory(self.workspace, trial_id))
 
     def _last(self) -> None:
-        if self.recorder and self.complete is not None:
-            self.recorder.close(self.complete)
+        if self.complete is not None:
+            self._opened().close(self.complete)
+
+    def _opened(self) -> Recorder:
+        self.recorder = self.recorder or Recorder(self.workspace, self.spec, self.uri)
+        return self.recorder
 
 
 def record_all(workspace: Path, spec: Named, uri: str, ids: Sequence[str], complete: bool) -> str | None:
-    """Record these trials now, waiting for MLflow. Returns why it could not be done, if it could not."""
+    """Record these trials now, waiting for MLflow. Returns why it could not be done of all, if it could not."""
     if not ids:
         return None
+    problems: list[str] = []
+    in_a_row = 0
     try:
         recorder = Recorder(workspace, spec, uri)
         for trial_id in ids:
-            recorder.record(trials.directory(workspace, trial_id))
-        recorder.close(complete)
+            try:
+                recorder.record(trials.directory(workspace, trial_id))
+                in_a_row = 0
+            except Exception as error:  # whatever MLflow raises; one trial that it refuses holds no other up
+                problems.append(problem(f"trial {trial_id}, {uri}", error))
+                in_a_row += 1
+                if in_a_row == REFUSED_IN_A_ROW:
+                    break
+        recorder.close(complete and not problems)
     except Exception as error:  # as above
-        return problem(uri, error)
-    return None
+        problems.append(problem(uri, error))
+    return problems[0] if problems else None
 
 
 def _is_server(uri: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ def run(
         with _Bar(err, trial) as bar:
             result = train(trial, directory, bar.report, bar.on_step)
     except (KeyboardInterrupt, Stopped):
-        command = " ".join(["harness", *sys.argv[1:]])
+        command = shlex.join(["harness", *sys.argv[1:]])
         err.print(
             f"\n[yellow]Stopped.[/yellow] Every finished epoch is kept; the same command goes on: {escape(command)}"
         )

@@ -65,6 +65,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_if_there(path: Path) -> dict[str, Any] | None:
+    """The same; None where there is no such file, a moment ago removed by a trial that ended, say."""
+    try:
+        return read_json(path) if path.is_file() else None
+    except FileNotFoundError:
+        return None
+
+
 def failure_kind(directory: Path) -> str | None:
     """Why a failed trial failed, in a word or two; None where its file is missing or damaged."""
     try:
@@ -121,15 +129,17 @@ def state(path: Path, *, glance: bool = False) -> TrialState:
                 with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                     read_json(path / name)
             return TrialState("done", epochs)
-        progress = read_json(path / PROGRESS) if (path / PROGRESS).is_file() else {}
+        progress = read_if_there(path / PROGRESS) or {}
         epoch = int(progress.get("epoch", 0))
         if lease.holder(path):
             return TrialState("running", epoch, f"{100 * progress.get('fraction', 0):.0f} %")
-        if (path / FAILURE).is_file():
-            return TrialState("failed", epoch, str(read_json(path / FAILURE).get("message", "")))
-        stop = read_json(path / STOPPED) if (path / STOPPED).is_file() else {}
+        if (epochs := _finished_epochs(path, glance)) is not None:  # it ended between two looks
+            return TrialState("done", epochs)
+        if failure := read_if_there(path / FAILURE):
+            return TrialState("failed", epoch, str(failure.get("message", "")))
+        stop = read_if_there(path / STOPPED) or {}
         epoch = int(stop.get("epoch", epoch))
-    except (DamagedFile, KeyError, ValueError) as error:
+    except (DamagedFile, OSError, KeyError, ValueError) as error:
         return TrialState("unfinished", 0, str(error).replace(f"{path}/", ""))
     if stop.get("kind") == SEARCH:
         return TrialState("stopped", epoch, str(stop.get("reason", "")))

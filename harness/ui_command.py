@@ -6,12 +6,14 @@ import contextlib
 import functools
 import html
 import http.server
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -26,34 +28,44 @@ def run(out: Console, workspace: Path, port: int, uri: str | None) -> int:
     """Serve both until Ctrl-C, or until MLflow ends by itself."""
     target = uri or tracking.default_uri(workspace)
     reports = workspace / "reports"
-    with _reports(reports, port + 1) as address, _mlflow(workspace, target, port) as (shown, process):
+    with _reports(reports, port + 1) as address, _mlflow(workspace, target, port) as (shown, wait):
         out.print(f"MLflow:  {tracking.public(shown)}", soft_wrap=True)
         none = "" if _pages(reports) else "  (none yet: `harness report NAME`)"
         out.print(f"Reports: {address}{none}", soft_wrap=True)
         out.print("Ctrl-C ends both.")
-        try:
-            if process:
-                return process.wait()
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
+        with contextlib.suppress(KeyboardInterrupt):
+            wait()
     return 0
 
 
 @contextlib.contextmanager
-def _mlflow(workspace: Path, uri: str, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes] | None]]:
-    """Its page: of the server that the runs are in, or of one started here for a database."""
+def _mlflow(workspace: Path, uri: str, port: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Its page, of the server that the runs are in or of one started here for a database; and what waits for its end.
+
+    That raises UsageError where the server ends by itself because it cannot do its work.
+    """
     if uri.startswith(("http://", "https://")):
-        yield uri, None
+        yield uri, threading.Event().wait
         return
     _check_free(port)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", HOST, "--port", str(port)]
-    process = subprocess.Popen(command, cwd=workspace, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield f"http://{HOST}:{port}", process
-    finally:
-        process.terminate()
-        process.wait()
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
+    environment = os.environ | {
+        "MLFLOW_BACKEND_STORE_URI": uri
+    }  # it may hold a password, which a command line would show
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, cwd=workspace, env=environment, stdout=subprocess.DEVNULL, stderr=said)
+
+        def wait() -> None:
+            if process.wait() != 0:
+                said.seek(0)
+                last = (said.read().decode(errors="replace").strip().splitlines() or ["it does not say why"])[-1]
+                raise UsageError(f"MLflow could not serve {tracking.public(uri)}: {tracking.public(last)}")
+
+        try:
+            yield f"http://{HOST}:{port}", wait
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @contextlib.contextmanager
@@ -75,16 +87,20 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     """Files below the reports' folder, and a list of the reports; only for pages of this address."""
 
     def do_GET(self) -> None:
+        if self._is_ours():
+            self._list() if self.path == "/" else super().do_GET()
+
+    def do_HEAD(self) -> None:
+        if self._is_ours():
+            super().do_HEAD()
+
+    def _is_ours(self) -> bool:
+        """Whether the page that asks is of this address; one elsewhere that took this address for its name is refused."""
         port = self.connection.getsockname()[1]
-        if self.headers.get("Host") not in (
-            f"{HOST}:{port}",
-            f"localhost:{port}",
-        ):  # a page elsewhere that renamed itself
-            self.send_error(403)
-        elif self.path == "/":
-            self._list()
-        else:
-            super().do_GET()
+        if self.headers.get("Host") in (f"{HOST}:{port}", f"localhost:{port}"):
+            return True
+        self.send_error(403)
+        return False
 
     def list_directory(self, path: object) -> None:
         """No folder but the first one."""
@@ -115,6 +131,15 @@ def _pages(folder: Path) -> list[Path]:
 
 
 def _check_free(port: int) -> None:
-    with contextlib.suppress(OSError), socket.create_server((HOST, port)):
-        return
-    raise UsageError(f"port {port} is taken; choose another one, free with the one after it: --port {port + 100}.")
+    try:
+        socket.create_server((HOST, port)).close()
+    except PermissionError:
+        raise UsageError(f"--port {port}: ports below 1024 are for the administrator; try --port 5000.") from None
+    except OverflowError:
+        raise UsageError(
+            f"--port {port}: ports, this one and the next, are from 1 to 65535; try --port 5000."
+        ) from None
+    except OSError:
+        raise UsageError(
+            f"port {port} is taken; choose another one, free with the one after it: --port {port + 100}."
+        ) from None

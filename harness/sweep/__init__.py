@@ -7,7 +7,6 @@ checkpoint, new cells run. `Tuner.restore` is not used.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import tracking, trials
+from harness import lease, tracking, trials
 from harness import workspace as workspaces
 from harness.copies import Copies
 from harness.decode_display import decoded
@@ -24,7 +23,7 @@ from harness.points import Study
 from harness.spec import SweepSpec
 from harness.sweep.asking import Asking
 from harness.sweep.cluster import Resources
-from harness.sweep.stopping import NO_LIMITS, Limits
+from harness.sweep.stopping import NO_LIMITS, Budget, Limits
 from harness.sweep.work import Listed
 
 SETTLE_SECONDS = 5
@@ -62,7 +61,7 @@ def run(
     uri = uri or tracking.default_uri(workspace)
     study = Study(spec, workspace) if spec.search else None
     planned = _settled(spec, workspace, study)
-    tried: set[str] = set()
+    tried, budget = set[str](), Budget(limits)
     stopped: str | None = None
     with contextlib.ExitStack() as stack:
         mirror = stack.enter_context(tracking.Mirror(workspace, spec, uri))
@@ -76,14 +75,14 @@ def run(
         take(_done(planned))
         # More than one pass only where another process, the last one of a killed sweep say, let go of trials meanwhile.
         while stopped is None and (work := _work(study, planned, tried, retry_failed)).most:
-            stopped = _train(work, spec, workspace, resources, limits, take)
+            stopped = _train(work, spec, workspace, resources, budget, take)
             planned = _settled(spec, workspace, study)
             if not work.handed:
                 break  # a search that found nothing new to ask for
             tried |= work.handed
         while stopped is None and resources.trials_per_gpu > 1 and (todo := _crowded(planned, tried)):
-            resources = dataclasses.replace(resources, trials_per_gpu=resources.trials_per_gpu // 2)
-            stopped = _train(_again(study, todo), spec, workspace, resources, limits, take)
+            resources = resources.halved()
+            stopped = _train(_again(study, todo), spec, workspace, resources, budget, take)
             planned = _settled(spec, workspace, study)
         take(_done(planned))
         workspaces.save_spec(workspace, _located(spec, study))
@@ -135,7 +134,7 @@ def _train(
     spec: SweepSpec,
     workspace: Path,
     resources: Resources,
-    limits: Limits,
+    budget: Budget,
     take: Callable[[list[str]], None],
 ) -> str | None:
     """One pass over trials. Returns why it was stopped, if it was."""
@@ -145,15 +144,22 @@ def _train(
     decoded(Console(stderr=True), work.examples[0])  # now, not by the first trials all at once
     workspaces.save_spec(workspace, spec)
     return ray_trials.train_all(
-        spec, work, workspace, resources, limits, on_done=lambda directory: take([directory.name])
+        spec, work, workspace, resources, budget, on_done=lambda directory: take([directory.name])
     )
 
 
 def _settled(spec: SweepSpec, workspace: Path, study: Study | None) -> list[Planned]:
-    """The plan, once trials that seem to be running had a moment to end: workers outlive a killed sweep by seconds."""
-    limit = time.monotonic() + SETTLE_SECONDS
+    """The plan, once trials that seem to be running had a moment to end: workers outlive a killed sweep by seconds.
+
+    Where nothing else is left, until those on other machines are heard of, or are known to be dead.
+    """
+    begun, touched = time.monotonic(), dict[Path, int]()
     while True:
         planned = plan(_located(spec, study), workspace)
-        if time.monotonic() > limit or all(entry.state.state != "running" for entry in planned):
+        running = [entry.directory for entry in planned if entry.state.state == "running"]
+        silent = [path for path in running if touched.setdefault(path, lease.touched(path)) == lease.touched(path)]
+        more = any(entry.state.state in ("missing", "unfinished") for entry in planned)
+        more = more or (study is not None and study.may_ask(study.look()))
+        if not running or (time.monotonic() - begun > SETTLE_SECONDS and (more or not silent)):
             return planned
         time.sleep(0.5)

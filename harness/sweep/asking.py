@@ -37,7 +37,9 @@ class Asking:
     def take(self) -> Planned | None:
         """A point that waits, or a new one."""
         while self.waiting:
-            point = self.waiting.pop(0)
+            point = self.study.again(self.waiting.pop(0))
+            if point.state.state in ("done", "running", "stopped"):  # by another driver, meanwhile
+                continue
             last = max(point.values, default=0)  # where a stop came between a rung and its verdict, it is given now
             reason = self._behind(point.trial, last, point.values[last]) if last else None
             if reason is None:

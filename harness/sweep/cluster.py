@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import functools
 import gc
 import logging
@@ -50,6 +51,12 @@ class Resources:
             raise UsageError("--token-file is for the cluster at --address; a Ray of this machine's own needs none.")
         if self.token_file and not self.token_file.is_file():
             raise UsageError(f"--token-file {self.token_file}: there is no such file.")
+
+    def halved(self) -> Resources:
+        """Half the trials on each GPU, and as many fewer at once."""
+        per_gpu = self.trials_per_gpu // 2
+        workers = self.workers and max(1, int(self.workers * per_gpu / self.trials_per_gpu))
+        return dataclasses.replace(self, trials_per_gpu=per_gpu, workers=workers)
 
 
 @dataclass(frozen=True)
@@ -237,6 +244,14 @@ def kill(host: str, pid: int, started: str) -> None:
     for node in nodes():
         if node.host == host:
             _on(node, _kill).remote(pid, started)
+
+
+def kill_actor(actor: Any) -> None:
+    """End a process by Ray's own means, which do not reach one that is stopped."""
+    import ray
+
+    if actor is not None:
+        ray.kill(actor)
 
 
 def _on(node: Node, function: Any) -> Any:

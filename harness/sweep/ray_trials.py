@@ -19,19 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import attempts, trials
+from harness import attempts, files, trials
 from harness.config import from_dict
 from harness.errors import DiskFull, MissingData, UsageError
 from harness.spec import SweepSpec
 from harness.sweep import cluster
 from harness.sweep.cluster import Resources
 from harness.sweep.display import SweepDisplay
-from harness.sweep.stopping import NO_LIMITS, AskedToStop, Control, Limits, asked
+from harness.sweep.stopping import AskedToStop, Budget, Control, asked
 from harness.sweep.work import Work
 
 if TYPE_CHECKING:
     from harness.sweep.tuning import Queue
 
+PATIENCE = (1, 5, 30)  # seconds between tries where the storage does not answer
 DEATHS_WITHOUT_PROGRESS = 5  # of one trial's processes in a row: it is then given up until the next run of the sweep
 
 
@@ -50,7 +51,7 @@ def train_all(
     work: Work,
     workspace: Path,
     resources: Resources,
-    limits: Limits = NO_LIMITS,
+    budget: Budget,
     *,
     on_done: Callable[[Path], None],
 ) -> str | None:
@@ -61,13 +62,13 @@ def train_all(
     try:
         machines = cluster.nodes()
         each = cluster.share(machines, work.examples, resources)
-        if limits.gpu_hours is not None and "gpu" not in each:
+        if budget.limits.gpu_hours is not None and "gpu" not in each:
             raise UsageError("--max-gpu-hours: these trials use no GPU; --max-hours limits the time of the command.")
         slots = cluster.slots(machines, each)
         cluster.check_shared(workspace, machines)
         with _scratch(workspace, shared=resources.address is not None) as scratch:
             display = SweepDisplay(spec, workspace, work.most, on_done)
-            return _tuned(work, scratch, resources, limits, each, slots, display)
+            return _tuned(work, scratch, resources, budget, each, slots, display)
     finally:
         cluster.leave()
 
@@ -76,7 +77,7 @@ def _tuned(
     work: Work,
     scratch: Path,
     resources: Resources,
-    limits: Limits,
+    budget: Budget,
     each: dict[str, float],
     slots: int,
     display: SweepDisplay,
@@ -92,7 +93,7 @@ def _tuned(
         threads=int(each["cpu"]),
         sees_gpus="gpu" in each,
     )
-    control = Control(job.stop, job.run, limits, each.get("gpu", 0.0))
+    control = Control(job.stop, job.run, budget, each.get("gpu", 0.0))
     at_once = resources.workers if work.ahead else min(resources.workers or slots, slots)
     queue = Queue(work, at_once, control)
     with display, control.listening(), _quiet():
@@ -139,11 +140,29 @@ def train_one(config: dict[str, Any], *, job: Job) -> None:
     from ray import tune
 
     from harness import lease
-    from harness.training import Stopped, TrainingFailed, train
+    from harness.training import Stopped, TrainingFailed
+
+    try:
+        _patiently(lambda: _train(config, job))
+    except DiskFull as full:
+        tune.report({"epoch": 0, "problem": str(full), "disk_full": True})
+    except (TrainingFailed, MissingData, UsageError, lease.Held, Stopped, trials.DamagedFile, OSError) as problem:
+        tune.report({"epoch": 0, "problem": str(problem)})
+    except Exception:  # a bug of ours; its process has not died
+        tune.report({"epoch": 0, "problem": traceback.format_exc()})
+
+
+def _train(config: dict[str, Any], job: Job) -> None:
+    from ray import tune
+
+    from harness.training import train
+    from harness.training.device import check_gpu
 
     trial, directory = from_dict(json.loads(config["trial"])), Path(config["directory"])
     if trial.threads is None:
         trial = trial.replace(threads=job.threads)
+    if job.sees_gpus and trial.device == "auto":
+        check_gpu()
     if problem := _given_up(directory, job):
         tune.report({"epoch": 0, "problem": problem})
         return
@@ -153,14 +172,19 @@ def train_one(config: dict[str, Any], *, job: Job) -> None:
         tune.report({"epoch": epoch, **metrics})  # the driver has heard of it when this returns
         to_stop.look()
 
-    try:
-        train(trial, directory, report, to_stop, sweep_run=job.run)
-    except DiskFull as full:
-        tune.report({"epoch": 0, "problem": str(full), "disk_full": True})
-    except (TrainingFailed, MissingData, UsageError, lease.Held, Stopped, trials.DamagedFile, OSError) as problem:
-        tune.report({"epoch": 0, "problem": str(problem)})
-    except Exception:  # a bug of ours; its process has not died
-        tune.report({"epoch": 0, "problem": traceback.format_exc()})
+    train(trial, directory, report, to_stop, sweep_run=job.run)
+
+
+def _patiently(work: Callable[[], object]) -> None:
+    """Do it, a few times where the storage does not answer."""
+    for seconds in (*PATIENCE, None):
+        try:
+            work()
+            return
+        except OSError as error:
+            if seconds is None or not files.is_away(error):
+                raise
+            time.sleep(seconds)
 
 
 def _given_up(directory: Path, job: Job) -> str | None:

@@ -44,6 +44,22 @@ class Limits:
 NO_LIMITS = Limits()
 
 
+class Budget:
+    """What a run of a sweep may take, and what it has taken so far, over all its passes."""
+
+    def __init__(self, limits: Limits = NO_LIMITS):
+        self.limits, self.begun, self.gpu_hours = limits, time.monotonic(), 0.0
+
+    def spent(self) -> str | None:
+        """Which limit is reached, in words; None where none is."""
+        hours, gpu_hours = self.limits.hours, self.limits.gpu_hours
+        if hours is not None and time.monotonic() - self.begun >= 3600 * hours:
+            return f"the {hours:g} hours of --max-hours are spent"
+        if gpu_hours is not None and self.gpu_hours >= gpu_hours:
+            return f"the {gpu_hours:g} GPU-hours of --max-gpu-hours are spent"
+        return None
+
+
 class AskedToStop:
     """In a trial: after a step, whether the run, or this trial, is to end. Raises `Stopped` then."""
 
@@ -80,17 +96,16 @@ def asked(path: Path) -> dict[str, str] | None:
 class Control:
     """In the driver: asks the trials to stop where it is time. `tick` is called several times a second."""
 
-    def __init__(self, path: Path, run: str, limits: Limits, gpu_share: float):
-        self.path, self.run, self.limits, self.gpu_share = path, run, limits, gpu_share
+    def __init__(self, path: Path, run: str, budget: Budget, gpu_share: float):
+        self.path, self.run, self.budget, self.gpu_share = path, run, budget, gpu_share
         self.reason: str | None = None
-        self.gpu_hours = 0.0
-        self.begun = self.looked = time.monotonic()
+        self.looked = time.monotonic()
         self.asked_at = 0.0
         self.running: dict[Path, _Heard] = {}  # by trial directory
 
-    def started(self, directory: Path) -> None:
-        """A process of the trial begins."""
-        self.running[directory] = _Heard(time.monotonic(), _news(directory))
+    def started(self, directory: Path, actor: Any = None) -> None:
+        """A process of the trial begins: Ray's `actor`."""
+        self.running[directory] = _Heard(time.monotonic(), _news(directory), actor)
 
     def ended(self, directory: Path) -> None:
         """It ended."""
@@ -118,24 +133,25 @@ class Control:
         if now - self.looked < LOOK_SECONDS:
             return
         hours, self.looked = (now - self.looked) / 3600, now
-        self.gpu_hours += hours * len(self.running) * self.gpu_share
-        if self.limits.hours is not None and now - self.begun >= 3600 * self.limits.hours:
-            self.ask(trials.BUDGET, f"the {self.limits.hours:g} hours of --max-hours are spent")
-        if self.limits.gpu_hours is not None and self.gpu_hours >= self.limits.gpu_hours:
-            self.ask(trials.BUDGET, f"the {self.limits.gpu_hours:g} GPU-hours of --max-gpu-hours are spent")
+        self.budget.gpu_hours += hours * len(self.running) * self.gpu_share
+        if reason := self.budget.spent():
+            self.ask(trials.BUDGET, reason)
         for directory, heard in self.running.items():
             news = _news(directory)
             if news != heard.news:
                 heard.at, heard.news = now, news
-            elif now - heard.at > 60 * self.limits.stall_minutes:
+            elif now - heard.at > 60 * self.budget.limits.stall_minutes:
                 heard.at = now
-                self._end_stalled(directory)
+                self._end_stalled(directory, heard.actor)
 
-    def _end_stalled(self, directory: Path) -> None:
-        reason = f"not heard of for {self.limits.stall_minutes:g} minutes"
+    def _end_stalled(self, directory: Path, actor: Any) -> None:
+        reason = f"not heard of for {self.budget.limits.stall_minutes:g} minutes"
         with contextlib.suppress(OSError, trials.DamagedFile):
             trials.record_stop(directory, trials.STALLED, reason, self.run)
+        with contextlib.suppress(OSError):
             cluster.kill(**lease.process(directory))
+            return
+        cluster.kill_actor(actor)  # it has not come as far as the lease
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -163,6 +179,7 @@ class Control:
 class _Heard:
     at: float  # by the driver's clock
     news: Any
+    actor: Any
 
 
 def _news(directory: Path) -> tuple[int, ...]:

@@ -101,7 +101,7 @@ class Events(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         entry = self._entry(trial)
-        self.control.started(entry.directory)
+        self.control.started(entry.directory, trial.temporary_state.ray_actor)
         self.display.start(entry)
 
     def on_trial_result(

@@ -10,13 +10,14 @@ import os
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import nn
 
 from harness import files, trials
 from harness.config import TrialConfig
+from harness.training.device import out_of_memory
 
 EVERY_SECONDS = float(os.environ.get("HARNESS_CHECKPOINT_SECONDS", 60))
 
@@ -47,19 +48,21 @@ class Checkpoints:
 
     def write(self) -> None:
         """Put the newest state on disk, unless it is there."""
-        state, self.unwritten = self.unwritten, None
-        if state is not None:
-            save(self.path, state)
-            self.written = time.monotonic()
+        if self.unwritten is not None:
+            save(self.path, self.unwritten)
+            self.unwritten, self.written = None, time.monotonic()
 
     def resume(self) -> tuple[dict[str, Any] | None, str | None]:
-        """Put learner and optimiser into the state on disk. Returns it, or what is wrong with it (it is then set aside)."""
+        """Put learner and optimiser into the state on disk. Returns it, or what is wrong with it (it is then set aside).
+
+        What is no fault of the file, a disk that is away or too little memory, is raised, and the file left alone.
+        """
         if not self.path.is_file():
             return None, None
-        device = next(self.learner.parameters()).device
-        before = _copy(self.learner.state_dict()), _copy(self.optimiser.state_dict())
+        content = self.path.read_bytes()
+        before = _copy(self.learner.state_dict(), "cpu"), _copy(self.optimiser.state_dict(), "cpu")
         try:
-            state = load(self.path, device)
+            state = load(io.BytesIO(content))
             if missing := {"trial_id", "epoch", "seconds", "lines", "speed", "learner", "optimiser"} - set(state):
                 raise ValueError(f"it has no {', '.join(sorted(missing))}")
             if state["trial_id"] != self.trial_id:
@@ -67,6 +70,8 @@ class Checkpoints:
             self.learner.load_state_dict(state["learner"])
             self.optimiser.load_state_dict(state["optimiser"])
         except Exception as error:  # whatever a damaged file makes the reader raise
+            if isinstance(error, MemoryError) or out_of_memory(error):
+                raise
             self.learner.load_state_dict(before[0])
             self.optimiser.load_state_dict(before[1])
             aside = files.set_aside(self.path)
@@ -87,18 +92,21 @@ def save(path: Path, state: Any) -> None:
     files.replace(path, lambda stream: stream.write(content.getbuffer()))
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> Any:
-    """Read a state without executing anything. Raises ValueError where its checksums do not fit: torch checks none."""
-    with zipfile.ZipFile(path) as archive:
+def load(source: Path | BinaryIO) -> Any:
+    """Read a state into main memory without executing anything. Raises ValueError where its checksums do not fit: torch
+    checks none."""
+    with zipfile.ZipFile(source) as archive:
         if broken := archive.testzip():
             raise ValueError(f"the checksum of {broken} does not fit")
-    return torch.load(path, map_location=device, weights_only=True)
+    if not isinstance(source, Path):
+        source.seek(0)
+    return torch.load(source, map_location="cpu", weights_only=True)
 
 
-def _copy(state: Any) -> Any:
-    """The same structure with copies of its tensors, on their device."""
+def _copy(state: Any, device: str | None = None) -> Any:
+    """The same structure with copies of its tensors, on their own device or another one."""
     if isinstance(state, torch.Tensor):
-        return state.detach().clone()
+        return state.detach().to(device or state.device, copy=True)
     if isinstance(state, dict):
-        return {name: _copy(value) for name, value in state.items()}
-    return [_copy(value) for value in state] if isinstance(state, list) else state
+        return {name: _copy(value, device) for name, value in state.items()}
+    return [_copy(value, device) for value in state] if isinstance(state, list) else state

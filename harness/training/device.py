@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import torch
 
 from harness import errors, provenance
 from harness.config import TrialConfig
+
+DRIVER = Path("/dev/nvidiactl")
 
 
 def pick_device(trial: TrialConfig) -> torch.device:
@@ -16,6 +21,15 @@ def pick_device(trial: TrialConfig) -> torch.device:
     if trial.cuda_graphs == "on" and not wants_cuda:
         raise errors.UsageError("cuda_graphs='on': this trial runs on a CPU; use --set cuda_graphs=auto.")
     return torch.device("cuda" if wants_cuda else "cpu")
+
+
+def check_gpu() -> None:
+    """Before a trial that was given a GPU. Raises UsageError where there is one that CUDA cannot use: it would take days."""
+    if DRIVER.exists() and not torch.cuda.is_available():
+        raise errors.UsageError(
+            f"{socket.gethostname()} has an NVIDIA GPU that PyTorch {torch.__version__} cannot use (see `nvidia-smi` there): "
+            "mend it, or train on the CPU with --set device=cpu."
+        )
 
 
 def device_name(device: torch.device) -> str:

@@ -69,6 +69,8 @@ def _recorded(directory: Path, sweep_run: str | None) -> Iterator[None]:
         trials.record_stop(directory, kind, str(stop) or "stopped by Ctrl-C", sweep_run)
         raise
     except Exception as failure:
+        if isinstance(failure, OSError) and files.is_away(failure):
+            raise
         kind = trials.OUT_OF_MEMORY if out_of_memory(failure) else "exception"
         message = f"{type(failure).__name__}: {failure}"
         _record_failure(directory, kind, message, traceback.format_exc(), {})

@@ -31,7 +31,7 @@ from harness.plan import Planned
 from harness.sweep import cluster, ray_trials
 from harness.sweep.cluster import Resources
 from harness.sweep.display import SweepDisplay
-from harness.sweep.stopping import NO_LIMITS, Control
+from harness.sweep.stopping import Budget, Control
 from harness.sweep.tuning import Events, Queue
 from harness.sweep.work import Listed
 
@@ -125,7 +125,7 @@ def _slept(sleeps: Sleeps, todo: Sequence[Planned], folder: Path) -> Slept:
     found = Slept()
     trainable = tune.with_parameters(sleep_one, sleeps=sleeps, folder=str(folder))
     share = {"cpu": 1.0} | ({"gpu": 1.0} if sleeps.fresh else {})
-    control = Control(folder / "stop.json", "sleeps", NO_LIMITS, share.get("gpu", 0.0))
+    control = Control(folder / "stop.json", "sleeps", Budget(), share.get("gpu", 0.0))
     queue = Queue(Listed(todo), None, control)
     shown = SweepDisplay(specs.load("digits"), folder, len(todo), on_done=lambda directory: None)
     with shown as display, _Clock(found) as clock:
