@@ -73,3 +73,30 @@ def test_nothing_to_do_starts_nothing():
     made.add([])
     made.end()
     assert not made.thread.ident
+
+
+def test_at_the_end_what_always_fails_keeps_nothing_else_out():
+    done = []
+
+    def work(item):
+        if item == "bad":
+            raise OSError("refused")
+        done.append(item)
+
+    begun = threading.Event()
+    made = Background(lambda item: begun.wait(60) and work(item), str, last=lambda: done.append("last"))
+    made.add(["bad", "one", "two"])
+    made.ending = True
+    begun.set()
+    made.end()
+    assert done == ["one", "two"]
+    assert list(made.waiting) == ["bad"]
+    assert made.problem == "refused"
+
+
+def test_the_last_thing_alone():
+    done = []
+    made = Background(print, str, last=lambda: done.append("last"))
+    made.begin()
+    made.end()
+    assert done == ["last"]

@@ -5,10 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from harness import config, datasets, lease, plan, trials
+from harness import config, datasets, files, lease, plan, trials
 from harness import spec as specs
 from harness import workspace as workspaces
 from tests import builders
@@ -207,3 +208,26 @@ def test_half_of_the_files_are_no_data(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_DATA", str(root))
     assert [state.state for state in datasets.states("cifar100")] == ["differs", "missing", "differs"]
     assert PUBLISHED_ID in ids(plan.load_spec("cifar100", [], 1, tmp_path))
+
+
+def test_a_look_at_a_trial_that_is_just_ending_never_fails(tmp_path):
+    """Its progress goes, and its lease, between two looks of the same call."""
+    trial = builders.small_spec(tmp_path).trials()[0]
+    directory = builders.unfinished_trial(tmp_path, trial, 1)
+    ended = threading.Event()
+
+    def end_again_and_again():
+        while not ended.is_set():
+            for name in (trials.PROGRESS, trials.STOPPED, trials.FAILURE):
+                files.write_json(directory / name, {"epoch": 1, "message": "m"})
+            for name in (trials.PROGRESS, trials.STOPPED, trials.FAILURE):
+                (directory / name).unlink()
+
+    other = threading.Thread(target=end_again_and_again)
+    other.start()
+    try:
+        states = {trials.state(directory).state for _ in range(3000)}
+    finally:
+        ended.set()
+        other.join()
+    assert states <= {"failed", "unfinished"}

@@ -8,7 +8,7 @@ import sys
 import pytest
 from mlflow import MlflowClient
 
-from harness import report, spec, tracking, trials
+from harness import lease, report, spec, tracking, trials
 from harness import workspace as workspaces
 from tests import builders
 
@@ -245,11 +245,35 @@ def test_a_file_that_is_no_database_is_a_problem_and_no_exception(tmp_path):
         ("http://user:p@w@host", "http://host"),
         ("http://host/a@b", "http://host/a@b"),
         ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+        ("postgresql://mlflow:pa/ss@db/mlflow", "postgresql://db/mlflow"),
+        ("postgresql://mlflow:pa?ss@db/mlflow", "postgresql://db/mlflow"),
+        ("postgresql://db/mlflow?user=u&password=pw", "postgresql://db/mlflow"),
+        (
+            "no answer from http://u:pw@host:5000/x, tried http://u:pw@host",
+            "no answer from http://host:5000/x, tried http://host",
+        ),
         ("databricks", "databricks"),
     ],
 )
 def test_an_address_is_shown_without_user_and_password(address, shown):
     assert tracking.public(address) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "held"),
+    [
+        ("http://user:pw@host:5000", True),
+        ("postgresql://mlflow:pa/ss@db/mlflow", True),
+        ("postgresql://db/mlflow?user=u&password=pw", True),
+        ("https://host/?access_token=abc", True),
+        ("http://user@host", False),
+        ("http://host:5000/a", False),
+        ("sqlite:////home/a:b@c/mlflow.db", False),
+        ("databricks", False),
+    ],
+)
+def test_an_address_with_a_secret_in_it_is_recognised(address, held):
+    assert tracking.holds_password(address) == held
 
 
 def test_the_report_goes_to_the_sweeps_run(tmp_path, uri):
@@ -285,3 +309,42 @@ def test_data_that_is_not_the_published_data_is_not_recorded_as_such(tmp_path, u
         (data,) = run.inputs.dataset_inputs
         assert data.dataset.digest == "0123456789abcdef"
         assert data.dataset.source_type != "published files"
+
+
+def test_a_trial_that_cannot_be_recorded_keeps_no_other_out(tmp_path, uri):
+    sweep = finished(tmp_path)
+    first, *others = [trial.trial_id for trial in sweep.trials()]
+    (trials.directory(tmp_path, first) / trials.ENVIRONMENT).write_text("{")
+    problem = tracking.record_all(tmp_path, sweep, uri, [first, *others], complete=True)
+    assert first in problem
+    assert "environment.json is damaged" in problem
+    (own,), by_id = runs(uri)
+    assert by_id.keys() >= set(others)
+    assert own.info.status == "KILLED"
+
+
+def test_a_sweep_whose_driver_was_killed_after_the_last_trial_is_closed_by_the_next_run(tmp_path, uri):
+    sweep = finished(tmp_path)
+    record(tmp_path, sweep, uri, complete=None)
+    assert runs(uri)[0][0].info.status == "RUNNING"
+    assert record(tmp_path, sweep, uri, complete=True) is None
+    assert runs(uri)[0][0].info.status == "FINISHED"
+
+
+def test_a_run_that_says_already_that_it_is_complete_is_left_alone(tmp_path, uri):
+    sweep = finished(tmp_path)
+    record(tmp_path, sweep, uri)
+    with tracking.Mirror(tmp_path, sweep, uri) as mirror:
+        mirror.add([trial.trial_id for trial in sweep.trials()])
+        mirror.close(True)
+    assert not mirror.background.thread.ident  # MLflow was not even imported
+
+
+def test_a_process_that_slept_through_its_lease_makes_no_run(tmp_path, uri):
+    sweep = finished(tmp_path)
+    recorder = tracking.Recorder(tmp_path, sweep, uri)
+    with lease.held(recorder.recording) as still_ours:
+        (recorder.recording / lease.NAME).unlink()
+        with pytest.raises(lease.Lost):
+            recorder._record(trials.directory(tmp_path, sweep.trials()[0]), still_ours)
+    assert runs(uri)[1] == {}

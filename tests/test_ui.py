@@ -93,3 +93,29 @@ def test_a_port_that_is_taken_is_said(tmp_path):
         done = commands.harness("ui", "--port", str(port), workspace=tmp_path)
     assert done.returncode == 2
     assert f"port {port + 1} is taken" in done.stderr
+
+
+def test_a_page_elsewhere_learns_no_file_s_size_either(served):
+    connection = http.client.HTTPConnection("127.0.0.1", served[0] + 1, timeout=20)
+    connection.request("HEAD", "/mine/report.html", headers={"Host": "evil.example:80"})
+    assert connection.getresponse().status == 403
+
+
+def test_the_database_s_address_stands_on_no_command_line(served):
+    children = psutil.Process(served[1].pid).children(recursive=True)
+    assert children
+    assert not [child for child in children if "mlflow.db" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("port", [70_000, 65_535])
+def test_a_port_that_cannot_be_is_said(tmp_path, port):
+    done = commands.harness("ui", "--port", str(port), workspace=tmp_path)
+    assert done.returncode == 2
+    assert "from 1 to 65535" in done.stderr
+
+
+def test_a_database_that_cannot_be_opened_is_said(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
+    done = commands.harness("ui", "--port", str(free_port()), workspace=tmp_path)
+    assert done.returncode == 2
+    assert "MLflow could not serve" in done.stderr

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness import spec, trials
+from harness import lease, spec, trials
 from harness.errors import DiskFull
 from harness.points import Study
 from harness.sweep.asking import Asking
@@ -138,3 +138,14 @@ def test_a_full_disk_while_a_point_is_written_down_leaves_none(load, tmp_path):
         assert study.look() == []
         assert Asking(study).most == 4
         assert Asking(study).take()
+
+
+def test_a_point_that_another_driver_has_taken_meanwhile_is_left_to_it(load):
+    study = load()
+    builders.finished_trial(study.workspace, study.spec.sought(REST, 0), dict.fromkeys(range(1, 10), 0.8))
+    behind = reached(study, 1, [0.5])
+    work = Asking(study)
+    with lease.held(behind.directory):
+        entry = work.take()
+    assert entry.trial != behind.trial
+    assert not (behind.directory / trials.STOPPED).exists()

@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
 from harness import attempts, trials
+from harness import spec as specs
 from tests import disks
 from tests.sweep import commands
 from tests.sweep.commands import harness
@@ -215,3 +217,22 @@ def test_a_full_disk_stops_the_sweep_harms_no_file_and_the_same_command_goes_on(
     assert "the disk is full" in full.stderr
     for path, content in contents(small_disk).items():
         assert content == before[path] or path.stat().st_size < 30_000
+
+
+def test_an_unwritable_directory_and_a_trial_that_hangs_before_its_lease_hold_nothing_up(spec, tmp_path):
+    """The one is on a file system that is read-only; the other waits for a pipe that stands in the place of a file."""
+    unwritable, hanging, third = (
+        tmp_path / "trials" / trial.trial_id for trial in sorted(specs.load(spec).trials(), key=lambda one: one.seed)
+    )
+    for directory in (unwritable, hanging):
+        directory.mkdir(parents=True)
+    os.mkfifo(hanging / trials.STOPPED)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", unwritable], check=True)
+    try:
+        done = harness("sweep", spec, "--stall-minutes", "0.4", workspace=tmp_path)
+    finally:
+        subprocess.run(["umount", "-l", unwritable], check=True)
+    assert done.returncode == 1
+    assert "Read-only file system" in done.stderr
+    assert "not heard of for 0.4 minutes" in done.stderr
+    assert commands.finished(tmp_path).keys() == {third.name}

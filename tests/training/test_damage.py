@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from harness import trials
-from harness.training import train
+from harness.training import TrainingFailed, train
 
 from .builders import Trained, assert_same_training, finished, run, small, undisturbed
 
@@ -218,3 +218,32 @@ def test_everything_damaged_at_once_is_told_file_by_file(tmp_path):
     assert len(notes) == len(names)
     assert trials.read_json(tmp_path / trials.ENVIRONMENT)["torch"] == torch.__version__
     assert all(any(name in note for note in notes) for name in names)
+
+
+def test_a_checkpoint_that_cannot_be_read_at_the_moment_is_left_alone(tmp_path):
+    """As where a network file system does not answer: /proc/self/mem is a file whose beginning cannot be read (EIO)."""
+    interrupted_trial(tmp_path)
+    (tmp_path / trials.CHECKPOINT).rename(tmp_path / "away")
+    (tmp_path / trials.CHECKPOINT).symlink_to("/proc/self/mem")
+    with pytest.raises(OSError, match="Input/output error"):
+        train(small(epochs=EPOCHS), tmp_path)
+    assert trials.state(tmp_path).state == "unfinished"
+    (tmp_path / "away").rename(tmp_path / trials.CHECKPOINT)
+    assert_same_training(run(small(epochs=EPOCHS), tmp_path), undisturbed(epochs=EPOCHS))
+    assert trials.read_json(tmp_path / trials.RESULT)["notes"] == []
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError()])
+def test_a_checkpoint_for_which_there_is_no_room_is_left_alone(tmp_path, monkeypatch, error):
+    interrupted_trial(tmp_path)
+    content = (tmp_path / trials.CHECKPOINT).read_bytes()
+
+    def full(optimiser, state):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.optim.Optimizer, "load_state_dict", full)
+        with pytest.raises(TrainingFailed):
+            train(small(epochs=EPOCHS), tmp_path)
+    assert (tmp_path / trials.CHECKPOINT).read_bytes() == content
+    assert_same_training(run(small(epochs=EPOCHS), tmp_path), undisturbed(epochs=EPOCHS))

@@ -260,3 +260,86 @@ def test_a_file_system_without_what_leases_need_is_named(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"file system without hard links .*Choose another --workspace"):
         lease.check_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_of_another_machine_with_the_same_name_are_not_looked_for_here(tmp_path):
+    with lease.held(tmp_path):
+        mine = json.loads((tmp_path / lease.NAME).read_text())
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        assert boot in mine["processes"]
+        theirs = mine | {"processes": mine["processes"].replace(boot, "another"), "pid": 999_999_999}
+        (tmp_path / lease.NAME).write_text(json.dumps(theirs))
+        assert "999999999" in lease.holder(tmp_path)
+        (tmp_path / lease.NAME).write_text(json.dumps(mine))
+
+
+LOOK = """
+import os, sys
+from pathlib import Path
+from harness import lease
+os.chdir(sys.argv[1])
+os.setgid(65534), os.setuid(65534)
+assert not Path(f"/proc/{sys.argv[2]}/stat").exists()
+print(lease.holder(Path()))
+"""
+
+
+def test_a_process_that_proc_hides_is_alive(tmp_path):
+    """As on clusters where users do not see each other's processes (hidepid)."""
+    other = other_process(tmp_path)
+    tmp_path.chmod(0o755)
+    words = f'mount -t proc -o hidepid=2 proc /proc && exec "{sys.executable}" -c "$0" "{tmp_path}" {other.pid}'
+    found = subprocess.run(["unshare", "--mount", "sh", "-c", words, LOOK], cwd=ROOT, capture_output=True, text=True)
+    end(other)
+    assert found.stdout.strip() == f"process {other.pid} on {os.uname().nodename}", found.stderr
+
+
+def test_a_stale_lease_that_two_others_take_meanwhile_is_left_to_them(tmp_path, monkeypatch):
+    lease_of_another_host(tmp_path, seconds_ago=lease.STALE_SECONDS + 1)
+    rename = os.rename
+
+    def overtaken(source, target):
+        lease_of_another_host(tmp_path)  # a second process has removed the stale one, and taken it
+        (tmp_path / lease.NAME).write_text((tmp_path / lease.NAME).read_text().replace("elsewhere", "second"))
+        rename(source, target)
+        lease_of_another_host(tmp_path)  # and a third one takes the name that is free for a moment
+
+    monkeypatch.setattr(os, "rename", overtaken)
+    with pytest.raises(lease.Held), lease.held(tmp_path):
+        pass
+    assert lease.holder(tmp_path) == "process 1 on elsewhere"
+    assert [path.name for path in tmp_path.iterdir()] == [lease.NAME]
+
+
+def test_what_processes_left_that_died_while_they_asked_is_removed(tmp_path):
+    old, new = tmp_path / f".{lease.NAME}.1.stale", tmp_path / f".{lease.NAME}.2.now"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    with lease.held(tmp_path):
+        assert not old.exists()
+        assert new.exists()
+
+
+def test_a_file_is_written_by_two_processes_of_one_number_at_once(tmp_path):
+    """As in two containers."""
+    path = tmp_path / "content"
+
+    def outer(stream):
+        stream.write(b"outer")
+        files.replace(path, lambda stream: stream.write(b"inner"))
+        assert path.read_bytes() == b"inner"
+
+    files.replace(path, outer)
+    assert path.read_bytes() == b"outer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_system_that_cannot_rename_is_named(tmp_path, monkeypatch):
+    def replace(source, target):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(UsageError, match=r"file system without atomic renames"):
+        lease.check_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -127,6 +127,22 @@ def test_finished_trial_keeps_its_encoder_and_no_checkpoint(tmp_path):
     assert trials.state(tmp_path) == trials.TrialState("done", 2)
 
 
+def test_a_stop_inside_a_checkpoint_write_has_it_written_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0)
+    save, calls = checkpoint.save, []
+
+    def stop_once(path, state):
+        calls.append(path)
+        if len(calls) == 2:
+            raise Stopped("stopped by SIGTERM")
+        save(path, state)
+
+    monkeypatch.setattr(checkpoint, "save", stop_once)
+    with pytest.raises(Stopped):
+        train(small(epochs=EPOCHS), tmp_path)
+    assert saved_epoch(tmp_path) == 2
+
+
 def test_interruption_inside_a_checkpoint_write_leaves_the_older_one(monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint, "EVERY_SECONDS", 0)
     save = torch.save
