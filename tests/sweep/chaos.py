@@ -27,13 +27,14 @@ from tests.sweep.test_faults import SPEC
 
 EPOCHS = 40
 PATIENCE_SECONDS = 1800
+TRIAL = "a trial's, while it trained"
 
 
 @dataclass
 class Found:
     """What became of the sweep."""
 
-    killed: collections.Counter[str]  # by the name of the process
+    killed: collections.Counter[str]  # by the name of the process, or TRIAL
     runs: int  # of the command
     seconds: float
     deaths: int  # on record in trial directories
@@ -42,20 +43,27 @@ class Found:
 
 
 def endure(folder: Path, trials: int, kills: int, seed: int) -> Found:
-    """Sweep, kill until `kills` processes are dead, and let it end. Processes die between steps, inside writes, anywhere."""
+    """Sweep, kill until `kills` processes are dead, half of them while they trained, and let it end.
+
+    Processes die between steps, inside writes, anywhere.
+    """
     spec = folder / "chaos.toml"
     spec.write_text(SPEC.format(seeds=trials, epochs=EPOCHS))
     workspace = folder / "workspace"
     drawn, killed, runs, deaths, begun = random.Random(seed), collections.Counter(), 0, 0, time.monotonic()
+
+    def enough() -> bool:
+        return killed.total() >= kills and 2 * killed[TRIAL] >= kills
+
     while True:
         assert time.monotonic() - begun < PATIENCE_SECONDS, f"still not done after {killed}"
         driver = _start(spec, workspace)
         runs += 1
         while driver.poll() is None:
             time.sleep(drawn.uniform(0.2, 2.0))
-            if killed.total() < kills and (name := _kill_one(driver.pid, workspace, drawn)):
+            if not enough() and (name := _kill_one(driver.pid, workspace, drawn)):
                 killed[name] += 1
-        if driver.returncode == 0 and killed.total() >= kills:
+        if driver.returncode == 0 and enough():
             break
         if driver.returncode == 0:  # done too early: take results away, as a lost disk would
             for path in drawn.sample(sorted((workspace / "trials").iterdir()), trials // 2):
@@ -81,9 +89,9 @@ def _kill_one(driver: int, workspace: Path, drawn: random.Random) -> str | None:
         if drawn.random() < 0.05:
             process = psutil.Process(driver)
             chosen = drawn.choice([process, *process.children(recursive=True)])
+            name = "driver" if chosen.pid == driver else chosen.name()
         else:
-            chosen = psutil.Process(drawn.choice(commands.leases(workspace))["pid"])
-        name = "driver" if chosen.pid == driver else chosen.name()
+            chosen, name = psutil.Process(drawn.choice(commands.leases(workspace))["pid"]), TRIAL
         chosen.send_signal(signal.SIGKILL)
         return name
     except (psutil.Error, IndexError):  # it has died meanwhile, or nothing trains

@@ -123,12 +123,16 @@ def stopped_by_a_signal(spec, workspace, number):
 
 
 def stopped_by_a_budget(spec, workspace):
-    done = harness("sweep", spec, "--max-hours", str(8 / 3600), workspace=workspace)
-    assert done.returncode == 1
-    assert "--max-hours are spent" in done.stderr
-    states = [state for path in directories(workspace) if (state := trials.state(path)).state != "done"]
-    assert {state.state for state in states} == {"unfinished"}
-    assert any("--max-hours are spent" in state.note for state in states)
+    for seconds in (10, 30):  # on a machine with other work, the first may be spent before a trial has begun
+        done = harness("sweep", spec, "--max-hours", str(seconds / 3600), workspace=workspace)
+        assert done.returncode == 1
+        assert "--max-hours are spent" in done.stderr
+        states = [state for path in directories(workspace) if (state := trials.state(path)).state != "done"]
+        assert {state.state for state in states} == {"unfinished"}
+        if any("--max-hours are spent" in state.note for state in states):
+            break
+    else:
+        raise AssertionError("no trial says that it was stopped by the budget")
     assert "--max-hours are spent" in harness("status", spec, workspace=workspace, COLUMNS="300").stdout
 
 
@@ -150,33 +154,58 @@ def test_a_budget_of_gpu_hours_without_a_gpu_is_refused(spec, tmp_path):
     assert "--max-hours" in done.stderr
 
 
-def test_a_trial_that_stalls_and_one_that_dies_each_time_are_left_alone_and_go_on_later(spec, tmp_path, undisturbed):
-    running = commands.start("sweep", spec, "--stall-minutes", "0.4", workspace=tmp_path)
-    stalled, dying = in_the_middle(tmp_path, 2)
-    os.kill(stalled["pid"], signal.SIGSTOP)
+def test_trials_that_stall_die_or_hang_each_time_are_left_alone_and_go_on_later(tmp_path, undisturbed):
+    """One stops, one is killed whenever it begins, one hangs before its lease, one cannot write; another one goes on."""
+    spec = tmp_path / "five.toml"
+    spec.write_text(SPEC.format(seeds=5, epochs=EPOCHS))
+    unwritable, hanging = (trials.directory(tmp_path, trial) for trial in specs.load(spec).trials()[3:])
+    for directory in (unwritable, hanging):
+        directory.mkdir(parents=True)
+    os.mkfifo(hanging / trials.STOPPED)  # who opens it waits for ever
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", unwritable], check=True)
+    try:
+        running = commands.start("sweep", str(spec), "--stall-minutes", "0.4", workspace=tmp_path)
+        stalled, dying = in_the_middle(tmp_path, 2)
+        os.kill(stalled["pid"], signal.SIGSTOP)
+        with killing_each(tmp_path, dying["trial"]):
+            said, _ = running.communicate(timeout=250)
+    finally:
+        subprocess.run(["umount", "-l", unwritable], check=True)
+    assert running.returncode == 1, said
+    assert said.count("not heard of for 0.4 minutes") == 2
+    assert "its process died 5 times in a row" in said
+    assert "Read-only file system" in said
+    left = {stalled["trial"], dying["trial"]}
+    assert commands.finished(tmp_path).keys() == undisturbed.keys() - left
+    for name in (stalled["trial"], hanging.name):
+        assert trials.read_json(tmp_path / "trials" / name / trials.STOPPED)["kind"] == trials.STALLED
+    again = harness("sweep", str(spec), workspace=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert undisturbed.items() <= commands.numbers(tmp_path).items()
+    assert len(commands.finished(tmp_path)) == 5
+    assert commands.finished(tmp_path)[dying["trial"]]["deaths"] >= 5
+
+
+@contextlib.contextmanager
+def killing_each(workspace, trial):
+    """Inside, whatever process trains this trial is killed at once."""
     ended = threading.Event()
 
     def kill_each():
         while not ended.is_set():
-            for lease in commands.leases(tmp_path):
-                if lease["trial"] == dying["trial"]:
+            for lease in commands.leases(workspace):
+                if lease["trial"] == trial:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(lease["pid"], signal.SIGKILL)
             time.sleep(0.05)
 
     killer = threading.Thread(target=kill_each)
     killer.start()
-    said, _ = running.communicate(timeout=250)
-    ended.set()
-    killer.join()
-    assert running.returncode == 1, said
-    assert "not heard of for 0.4 minutes" in said
-    assert "its process died 5 times in a row" in said
-    assert commands.finished(tmp_path).keys() == undisturbed.keys() - {stalled["trial"], dying["trial"]}
-    stop = json.loads((tmp_path / "trials" / stalled["trial"] / trials.STOPPED).read_text())
-    assert stop["kind"] == trials.STALLED
-    goes_on(spec, tmp_path, undisturbed)
-    assert commands.finished(tmp_path)[dying["trial"]]["deaths"] >= 5
+    try:
+        yield
+    finally:
+        ended.set()
+        killer.join()
 
 
 @pytest.fixture
@@ -217,22 +246,3 @@ def test_a_full_disk_stops_the_sweep_harms_no_file_and_the_same_command_goes_on(
     assert "the disk is full" in full.stderr
     for path, content in contents(small_disk).items():
         assert content == before[path] or path.stat().st_size < 30_000
-
-
-def test_an_unwritable_directory_and_a_trial_that_hangs_before_its_lease_hold_nothing_up(spec, tmp_path):
-    """The one is on a file system that is read-only; the other waits for a pipe that stands in the place of a file."""
-    unwritable, hanging, third = (
-        tmp_path / "trials" / trial.trial_id for trial in sorted(specs.load(spec).trials(), key=lambda one: one.seed)
-    )
-    for directory in (unwritable, hanging):
-        directory.mkdir(parents=True)
-    os.mkfifo(hanging / trials.STOPPED)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", unwritable], check=True)
-    try:
-        done = harness("sweep", spec, "--stall-minutes", "0.4", workspace=tmp_path)
-    finally:
-        subprocess.run(["umount", "-l", unwritable], check=True)
-    assert done.returncode == 1
-    assert "Read-only file system" in done.stderr
-    assert "not heard of for 0.4 minutes" in done.stderr
-    assert commands.finished(tmp_path).keys() == {third.name}
