@@ -192,26 +192,29 @@ def test_a_trained_encoder_embeds_a_folder_and_is_exported(tmp_path):
     assert harness("export", directory.name, "--output", str(tmp_path / "f.npz"), workspace=tmp_path).returncode == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_training_says_how_to_go_on_and_does_not_begin_anew(number, tmp_path):
+def test_stopped_training_says_how_to_go_on_and_does_not_begin_anew(tmp_path):
     words = ["train", "digits", "supce", "--set", "epochs=9999", "--set", "threads=1", "--set", "eval_every=9999"]
     running = commands.start(*words, workspace=tmp_path)
     commands.wait_for(lambda: [path for path in _metrics(tmp_path) if len(path.read_text().splitlines()) >= 2])
     second = harness(*words, workspace=tmp_path)
     assert second.returncode == 1
     assert f"is held by process {running.pid}" in second.stdout + second.stderr
-    running.send_signal(number)
-    said, _ = running.communicate(timeout=60)
-    assert running.returncode == 1
-    assert "the same command goes on" in said
+    running.send_signal(signal.SIGINT)
+    assert_says_how_to_go_on(running)
     (metrics,) = _metrics(tmp_path)
     first = metrics.read_text().splitlines()
     assert len(first) >= 2
     again = commands.start(*words, workspace=tmp_path)
     commands.wait_for(lambda: len(metrics.read_text().splitlines()) > len(first))
-    again.send_signal(number)
-    again.communicate(timeout=60)
+    again.send_signal(signal.SIGTERM)
+    assert_says_how_to_go_on(again)
     assert metrics.read_text().splitlines()[: len(first)] == first
+
+
+def assert_says_how_to_go_on(running):
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "the same command goes on" in said
 
 
 def test_diverged_training_fails_with_its_reason(tmp_path):

@@ -91,7 +91,7 @@ def test_the_full_sweep_is_missing_where_only_the_reduced_one_ran(swept):
 def test_a_value_added_to_the_grid_trains_only_the_new_cells(tmp_path):
     spec = tmp_path / "mine.toml"
     spec.write_text(SPEC.format(temperatures="0.1"))
-    assert harness("sweep", str(spec), workspace=tmp_path / "ws").returncode == 0
+    commands.train_here(spec, tmp_path / "ws")
     before = {name: result["finished"] for name, result in commands.finished(tmp_path / "ws").items()}
     spec.write_text(SPEC.format(temperatures="0.1, inf, 0.5"))
     assert harness("sweep", str(spec), workspace=tmp_path / "ws").returncode == 0

@@ -200,7 +200,7 @@ with lease.held(folder):
 """
 
 
-@pytest.mark.parametrize("pause", [0.001 * number for number in range(1, 25)])
+@pytest.mark.parametrize("pause", [0.002 * number for number in range(1, 13)])
 def test_a_process_that_sleeps_through_its_lease_writes_nothing_when_it_wakes_up(tmp_path, pause):
     sleeper = subprocess.Popen(
         [sys.executable, "-c", WRITE, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
