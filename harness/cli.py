@@ -91,6 +91,8 @@ def sweep(
     from harness import search_display, terminal
     from harness import sweep as sweeps
 
+    resources = sweeps.Resources(workers, trials_per_gpu, address, token_file)
+    limits = sweeps.Limits(max_hours, max_gpu_hours, stall_minutes)
     folder, spec = _spec(name, set_, seeds, workspace)
     if spec.search:
         search_display.head(out, spec, folder)
@@ -99,8 +101,6 @@ def sweep(
     if dry_run:
         return
     again = _again(name, set_, seeds, workspace)
-    resources = sweeps.Resources(workers, trials_per_gpu, address, token_file)
-    limits = sweeps.Limits(max_hours, max_gpu_hours, stall_minutes)
     try:
         outcome = sweeps.run(spec, folder, resources, limits, retry_failed=retry_failed, uri=mlflow, copy_to=copy_to)
     except KeyboardInterrupt:

@@ -25,6 +25,9 @@ class MissingData(FileNotFoundError):
 class DiskFull(OSError):
     """A file did not fit on its disk. What was there before is intact."""
 
+    def __str__(self) -> str:
+        return f"{self.strerror} ({self.filename})"
+
 
 def unknown(kind: str, got: str, known: Iterable[str]) -> UsageError:
     """The error for a name that does not exist: it lists the known ones and suggests the nearest."""

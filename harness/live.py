@@ -6,6 +6,7 @@ workspace as the sweep does in its own terminal.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 from collections.abc import Mapping, Sequence
@@ -35,11 +36,13 @@ COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231,
 def watch(out: Console, spec: SweepSpec, workspace: Path, every_seconds: float = LOOK_SECONDS) -> bool:
     """Show the sweep until it is complete or Ctrl-C comes. Whether it is complete."""
     seen = Watch(spec, workspace)
-    with Live(view(seen, out), console=out, auto_refresh=False, screen=out.is_terminal) as live:
+    shown = Live(view(seen, out), console=out, auto_refresh=False, screen=True) if out.is_terminal else None
+    with shown or contextlib.nullcontext():
         while not seen.is_complete():
             time.sleep(every_seconds)
             seen.look()
-            live.update(view(seen, out), refresh=True)
+            if shown:
+                shown.update(view(seen, out), refresh=True)
     out.print(view(seen, out))
     return seen.is_complete()
 

@@ -59,6 +59,7 @@ class Study:
         self.metric = metric(spec.search)
         self.places: dict[str, _Place | None] = {}  # by trial id
         self.over: dict[str, Point] = {}
+        self.damaged: set[Path] = set()  # files that say which points were asked for, and cannot be read
 
     def look(self) -> list[Point]:
         """All points, by seed, in the order in which they were asked for; first those that the search did not ask for.
@@ -155,11 +156,14 @@ class Study:
 
     def _asked(self, directory: Path) -> dict[str, Any]:
         """What this search wrote when it asked for the training; empty where it did not."""
-        with contextlib.suppress(OSError, trials.DamagedFile):
-            asked = trials.read_json(directory / trials.ASKED)
-            if (asked.get("search"), asked.get("of")) == (self.spec.name, self.search.digest):
-                return asked
-        return {}
+        path = directory / trials.ASKED
+        try:
+            asked = trials.read_if_there(path) or {}
+        except (OSError, trials.DamagedFile):
+            self.damaged.add(path)
+            return {}
+        is_ours = (asked.get("search"), asked.get("of")) == (self.spec.name, self.search.digest)
+        return asked if is_ours else {}
 
     def _matching(self, known: Mapping[str, Any], directory: Path) -> _Place | None:
         axes = dict(self.search.space)

@@ -23,19 +23,30 @@ from harness.trials import TrialState
 
 def head(out: Console, spec: SweepSpec, workspace: Path) -> None:
     """What a search is about to do."""
-    search, found = _of(spec), Study(spec, workspace).look()
+    search, study = _of(spec), Study(spec, workspace)
+    found = study.look()
     out.print(f"[bold]{escape(spec.title)}[/bold]")
     searches = "" if spec.seeds == 1 else f" in each of {spec.seeds} searches"
     out.print(
         f"{search.trials} points{searches}, {_asked(found)} asked for so far, {_over(found)} of them over; "
-        f"{len(found) - _asked(found)} trainings of other sweeps are known to it"
+        f"{_others(found)}"
     )
     for name, axis in search.space:
         out.print(f"  {name}: {axis.words()}")
     out.print(f"Chosen by {objective(search)}; sampler {search.sampler}; {_halving(spec)}.")
     if sentence := protocol.reduced(spec):
         out.print(f"[yellow]{escape(sentence)}[/yellow]")
+    _name_damaged(out, study)
     out.print(f"Workspace: {workspace}", soft_wrap=True)
+
+
+def _name_damaged(out: Console, study: Study) -> None:
+    """Points that cannot be told from those of other sweeps any more."""
+    for path in sorted(study.damaged):
+        words = (
+            "is damaged: the search does not know any more that it asked for this point, and may ask for another one"
+        )
+        out.print(f"[yellow]{escape(str(path))} {words}.[/yellow]", soft_wrap=True)
 
 
 def outcome(out: Console, spec: SweepSpec, workspace: Path, again: str) -> int:
@@ -95,6 +106,7 @@ def status(out: Console, spec: SweepSpec, workspace: Path, as_json: bool) -> int
         table.add_row(str(point.trial.seed), number, *shown, state, value, str(point.state.epoch))
     out.print(table)
     out.print(_counted(spec, found))
+    _name_damaged(out, study)
     return 0 if study.is_complete(found) else 1
 
 
@@ -141,7 +153,10 @@ def _halving(spec: SweepSpec) -> str:
     if not rungs:
         return f"every point is trained for {epochs} epochs"
     listed = ", ".join(map(str, rungs))
-    return f"after {listed} of {epochs} epochs the best 1 in {search.reduction} goes on"
+    return (
+        f"after {listed} of {epochs} epochs a point goes on that is among the best 1 in {search.reduction} of those that got "
+        "there before it, or the best"
+    )
 
 
 def _counted(spec: SweepSpec, found: Sequence[Point]) -> str:
@@ -152,7 +167,13 @@ def _counted(spec: SweepSpec, found: Sequence[Point]) -> str:
     words = [f"{len(own)} of {_of(spec).trials * spec.seeds} points asked for"]
     words += [f"{ended['done']} trained to the end", f"{ended['stopped']} stopped early"]
     words += [f"{ended[state]} {state}" for state in ("failed", "running") if ended[state]]
-    return f"{', '.join(words)}; {sum(point.seconds for point in own) / 3600:.2f} h of devices."
+    counted = f"{', '.join(words)}; {sum(point.seconds for point in own) / 3600:.2f} h of devices."
+    return counted if len(own) == len(found) else f"{counted} {_others(found)}."
+
+
+def _others(found: Sequence[Point]) -> str:
+    known = len(found) - _asked(found)
+    return f"known to it of other sweeps, or of this one with another space: {known}"
 
 
 def _asked(found: Sequence[Point]) -> int:

@@ -82,7 +82,8 @@ def sweep_outcome(out: Console, outcome: Any, again: str) -> int:
         for entry in outcome.planned:
             if entry.state.state == "failed":
                 out.print(
-                    f"[red]failed[/red] {entry.trial.trial_id} {escape(entry.cells[0])}: {escape(entry.state.note)}"
+                    f"[red]failed[/red] {entry.trial.trial_id} {escape(entry.cells[0])}: {escape(entry.state.note)}",
+                    soft_wrap=True,
                 )
         out.print(
             f"{failed} failed; train them again with `harness sweep {escape(again)} --retry-failed`.", soft_wrap=True
@@ -217,7 +218,7 @@ def report_written(out: Console, err: Console, written: Any, problem: str | None
         err.print(f"[yellow]{escape(note)}[/yellow]", soft_wrap=True)
     if problem:
         err.print(f"[yellow]the report is not in MLflow[/yellow]: {escape(problem)}", soft_wrap=True)
-    out.print(f"{written.done} of {written.trainings} trainings are in it.")
+    out.print(f"{written.done} of {written.trainings} trainings are in it, finished.")
     out.print(f"Report: {written.page}", soft_wrap=True)
 
 

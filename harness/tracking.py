@@ -6,10 +6,13 @@ those of the trial, so that recording a trial again, after an interruption say, 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
 import re
+import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +51,10 @@ def holds_password(uri: str) -> bool:
 
 def problem(uri: str, error: Exception) -> str:
     """Why a store could not be written, in a line and without its password: MLflow's own messages hold the whole URI."""
-    lines = str(error).splitlines() or [""]
-    return public(f"{uri}: {type(error).__name__}: {lines[0]}")
+    line = (str(error).splitlines() or [""])[0]
+    if "Max retries exceeded" in line:
+        return public(f"{uri}: nothing answers there ({type(error).__name__})")
+    return public(f"{uri}: {type(error).__name__}: {line}")
 
 
 def unrecorded(workspace: Path, spec: Named, uri: str, ids: list[str]) -> list[str]:
@@ -115,6 +120,8 @@ class Recorder:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         workspace.mkdir(parents=True, exist_ok=True)
+        if uri.startswith("sqlite:///"):
+            _make_database(Path(uri.removeprefix("sqlite:///")))
         self.workspace, self.spec, self.uri = workspace, spec, uri
         self.client: MlflowClient = MlflowClient(tracking_uri=uri)
         self.recording = workspaces.sweep_folder(workspace, spec) / ".recording"
@@ -290,6 +297,24 @@ def record_all(workspace: Path, spec: Named, uri: str, ids: Sequence[str], compl
     except Exception as error:  # as above
         problems.append(problem(uri, error))
     return problems[0] if problems else None
+
+
+def _make_database(path: Path) -> None:
+    """Where there is none: MLflow cannot use one whose tables are half made, and making them takes seconds."""
+    from mlflow import MlflowClient
+
+    if path.exists():
+        return
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        MlflowClient(tracking_uri=f"sqlite:///{scratch}").search_experiments()
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            os.link(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.new"):  # of processes that were killed meanwhile
+        if time.time() - left.stat().st_mtime > lease.STALE_SECONDS:
+            left.unlink(missing_ok=True)
 
 
 def _is_server(uri: str) -> bool:

@@ -152,3 +152,11 @@ def test_status_watches_in_a_terminal_until_the_sweep_is_complete(tmp_path):
     thread.join()
     assert b"5 of 5 trainings" in said
     assert plan.plan(sweep, tmp_path)[0].state.state == "done"
+
+
+def test_without_a_terminal_the_sweep_is_shown_once_when_it_is_complete(tmp_path):
+    sweep = builders.small_spec(tmp_path, *GRID, seeds=1)
+    builders.finished_sweep(tmp_path, sweep)
+    console = Console(file=io.StringIO(), width=140)
+    assert live.watch(console, sweep, tmp_path)
+    assert console.file.getvalue().count("A small sweep") == 1

@@ -7,7 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from harness import live, points, search_display, spec
+from harness import live, points, search_display, spec, trials
 from tests import builders
 from tests.report.test_search_report import build
 from tests.sweep import commands
@@ -39,7 +39,9 @@ def test_the_head_says_what_is_searched_how_and_by_what(half, out):
     assert "4 points, 3 asked for so far, 2 of them over" in said
     assert "temperature: 0, 0.01 to 1 on a log scale, inf" in said
     assert "Recall@1 of held-out training images by their fine labels; sampler gp" in said
-    assert "after 1, 3 of 9 epochs the best 1 in 3 goes on" in said
+    assert (
+        "after 1, 3 of 9 epochs a point goes on that is among the best 1 in 3 of those that got there before it" in said
+    )
     assert "A reduced run" in said
 
 
@@ -104,3 +106,14 @@ def test_a_search_is_not_compared(half):
     done = commands.harness("compare", str(workspace / "s.toml"), workspace=workspace)
     assert done.returncode == 2
     assert "harness report" in done.stderr
+
+
+def test_a_point_whose_question_is_damaged_is_named(half, out):
+    search, workspace = half
+    path = points.Study(search, workspace).look()[0].directory / trials.ASKED
+    path.write_text("nonsense")
+    search_display.status(out, search, workspace, False)
+    said = " ".join(out.export_text().split())
+    assert f"{path} is damaged" in said
+    assert "2 of 4 points asked for" in said
+    assert "known to it of other sweeps, or of this one with another space: 1." in said

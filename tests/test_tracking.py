@@ -1,6 +1,7 @@
 """The MLflow record, with a real SQLite store: complete, never doubled, rebuilt after any loss, and never a password in it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from mlflow import MlflowClient
 from harness import lease, report, spec, tracking, trials
 from harness import workspace as workspaces
 from tests import builders
+from tests.sweep import commands
 
 DEAD = "http://someone:hunter2@127.0.0.1:1"
 
@@ -348,3 +350,28 @@ def test_a_process_that_slept_through_its_lease_makes_no_run(tmp_path, uri):
         with pytest.raises(lease.Lost):
             recorder._record(trials.directory(tmp_path, sweep.trials()[0]), still_ours)
     assert runs(uri)[1] == {}
+
+
+MAKE = """
+import sys
+from harness import spec, tracking
+from pathlib import Path
+tracking.Recorder(Path(sys.argv[1]), spec.load("digits"), tracking.default_uri(Path(sys.argv[1])))
+"""
+
+
+def test_a_process_that_is_killed_while_it_makes_the_database_leaves_none(tmp_path):
+    """Half of MLflow's tables are worse than none: it can then neither use nor complete them."""
+    maker = subprocess.Popen([sys.executable, "-c", MAKE, str(tmp_path)])
+    commands.wait_for(lambda: [path for path in tmp_path.glob(".mlflow.db.*.new") if path.stat().st_size])
+    maker.kill()
+    maker.wait()
+    assert not (tmp_path / "mlflow.db").exists()
+    sweep = finished(tmp_path)
+    assert record(tmp_path, sweep, tracking.default_uri(tmp_path)) is None
+    assert len(runs(tracking.default_uri(tmp_path))[1]) == 3
+    for left in tmp_path.glob(".mlflow.db.*.new"):
+        os.utime(left, (0, 0))
+    (tmp_path / "mlflow.db").unlink()
+    tracking.Recorder(tmp_path, sweep, tracking.default_uri(tmp_path))
+    assert not list(tmp_path.glob(".mlflow.db.*"))

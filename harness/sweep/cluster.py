@@ -50,7 +50,7 @@ class Resources:
         if self.token_file and not self.address:
             raise UsageError("--token-file is for the cluster at --address; a Ray of this machine's own needs none.")
         if self.token_file and not self.token_file.is_file():
-            raise UsageError(f"--token-file {self.token_file}: there is no such file.")
+            raise UsageError(f"--token-file {self.token_file}: this is no regular file.")
 
     def halved(self) -> Resources:
         """Half the trials on each GPU, and as many fewer at once."""

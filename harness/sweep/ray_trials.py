@@ -57,7 +57,9 @@ def train_all(
 ) -> str | None:
     """Train what `work` hands out; `on_done` is told the directory of each trial that finishes. Returns when all ended, or
     why they were stopped before."""
-    print("Starting Ray …", file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    doing = f"Joining the cluster at {resources.address}" if resources.address else "Starting Ray"
+    print(f"{doing} …", file=sys.stderr, flush=True)
     cluster.connect(resources)
     try:
         machines = cluster.nodes()

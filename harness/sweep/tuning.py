@@ -15,7 +15,7 @@ from harness.plan import Planned
 from harness.sweep.display import SweepDisplay
 from harness.sweep.stopping import Control
 from harness.sweep.work import Work
-from harness.trials import DISK_FULL, SEARCH
+from harness.trials import DISK_FULL, SEARCH, state
 
 
 def keep_secrets() -> None:
@@ -131,4 +131,5 @@ class Events(tune.Callback):
     def _end(self, trial: Any) -> None:
         entry = self._entry(trial)
         self.control.ended(entry.directory)
-        self.display.end(entry)
+        if self.control.reason is None or state(entry.directory).state != "missing":  # else it has not begun
+            self.display.end(entry)

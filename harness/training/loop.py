@@ -136,7 +136,8 @@ class Loop:
 
     def _failed(self, epoch: int, message: str) -> TrainingFailed:
         last = self.lines[-1] if self.lines else None
-        return TrainingFailed(f"{message}; the last metrics were {last or 'none'}", epoch=epoch, last_metrics=last)
+        words = f"{message}; the last metrics were {last}" if last else message
+        return TrainingFailed(words, epoch=epoch, last_metrics=last)
 
     def _batches_without_end(self) -> Iterator[Batch]:
         """Epochs before the first, for what a learner does before its first step."""
