@@ -312,7 +312,9 @@ def _make_database(path: Path) -> None:
             os.link(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.new"):  # of processes that were killed meanwhile
+    for left in path.parent.glob(
+        f".{path.name}.*.new*"
+    ):  # of processes that were killed meanwhile, with SQLite's journal
         if time.time() - left.stat().st_mtime > lease.STALE_SECONDS:
             left.unlink(missing_ok=True)
 

@@ -370,7 +370,7 @@ def test_a_process_that_is_killed_while_it_makes_the_database_leaves_none(tmp_pa
     sweep = finished(tmp_path)
     assert record(tmp_path, sweep, tracking.default_uri(tmp_path)) is None
     assert len(runs(tracking.default_uri(tmp_path))[1]) == 3
-    for left in tmp_path.glob(".mlflow.db.*.new"):
+    for left in tmp_path.glob(".mlflow.db.*"):
         os.utime(left, (0, 0))
     (tmp_path / "mlflow.db").unlink()
     tracking.Recorder(tmp_path, sweep, tracking.default_uri(tmp_path))

@@ -42,7 +42,7 @@ class Found:
     leftovers: list[Path]
 
 
-def endure(folder: Path, trials: int, kills: int, seed: int) -> Found:
+def endure(folder: Path, trials: int, kills: int, seed: int, most_seconds: float = 2.0) -> Found:
     """Sweep, kill until `kills` processes are dead, half of them while they trained, and let it end.
 
     Processes die between steps, inside writes, anywhere.
@@ -60,7 +60,7 @@ def endure(folder: Path, trials: int, kills: int, seed: int) -> Found:
         driver = _start(spec, workspace)
         runs += 1
         while driver.poll() is None:
-            time.sleep(drawn.uniform(0.2, 2.0))
+            time.sleep(drawn.uniform(0.1, 1) * most_seconds)
             if not enough() and (name := _kill_one(driver.pid, workspace, drawn)):
                 killed[name] += 1
         if driver.returncode == 0 and enough():

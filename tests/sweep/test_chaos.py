@@ -8,7 +8,7 @@ def test_a_sweep_whose_processes_are_killed_at_random_ends_as_if_undisturbed(tmp
     for name in ("quiet", "wild"):
         (tmp_path / name).mkdir()
     expected = chaos.undisturbed(tmp_path / "quiet", trials)
-    found = chaos.endure(tmp_path / "wild", trials, kills=4, seed=1)
+    found = chaos.endure(tmp_path / "wild", trials, kills=4, seed=1, most_seconds=0.7)
     assert found.numbers == expected
     assert found.leftovers == []
     assert found.killed.total() >= 4

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import threading
 import time
 from types import SimpleNamespace
@@ -145,3 +147,14 @@ def test_where_there_is_other_work_nobody_is_waited_for(tmp_path, spec, monkeypa
     monkeypatch.setattr(sweep, "SETTLE_SECONDS", 0.1)
     leased_elsewhere(plan.plan(spec, tmp_path)[0].directory)
     assert [entry.state.state for entry in sweep._settled(spec, tmp_path, None)] == ["running", "missing"]
+
+
+@pytest.mark.parametrize("number", stopping.SIGNALS)
+def test_every_signal_that_schedulers_send_asks_the_trials_to_stop(tmp_path, number):
+    control = Control(tmp_path / "stop.json", "run", Budget(), 1.0)
+    before = signal.getsignal(number)
+    with control.listening():
+        os.kill(os.getpid(), number)
+        assert control.reason == f"stopped by {number.name}"
+    assert stopping.asked(tmp_path / "stop.json") == {"kind": trials.SIGNAL, "reason": control.reason}
+    assert signal.getsignal(number) is before
