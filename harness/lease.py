@@ -75,11 +75,11 @@ def held(directory: Path, run: str | None = None) -> Iterator[Callable[[], None]
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
-    for left in directory.glob(files.SCRATCH):  # of a dead process, or of one that may wake up
-        if not left.name.startswith(f".{NAME}."):  # that one is somebody asking for the lease
-            left.unlink(missing_ok=True)
-    _tidy(directory)
     try:
+        for left in directory.glob(files.SCRATCH):  # of a dead process, or of one that may wake up
+            if not left.name.startswith(f".{NAME}."):  # that one is somebody asking for the lease
+                left.unlink(missing_ok=True)
+        _tidy(directory)
         still_ours = functools.partial(_check, path, mine)
         with _touching(path, mine), files.checked(directory, still_ours):
             yield still_ours

@@ -49,9 +49,8 @@ def _mlflow(workspace: Path, uri: str, port: int) -> Iterator[tuple[str, Callabl
         return
     _check_free(port)
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
-    environment = os.environ | {
-        "MLFLOW_BACKEND_STORE_URI": uri
-    }  # it may hold a password, which a command line would show
+    # not as an option: it may hold a password, which a command line would show
+    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri}
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, cwd=workspace, env=environment, stdout=subprocess.DEVNULL, stderr=said)
 
